@@ -1,0 +1,96 @@
+//! What reports say: sums over the rows of `requests`.
+
+use jiff::Timestamp;
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
+
+use super::money::Usd;
+
+/// What a report is split by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub enum GroupBy {
+    Provider,
+    /// `provider/model`.
+    Model,
+    Strategy,
+    /// The UTC day, `YYYY-MM-DD`.
+    Day,
+    /// A request with several tags counts in each; the totals count it once.
+    Tag,
+    Source,
+}
+
+/// Which rows a report covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReportQuery {
+    /// First instant inside.
+    pub from: Timestamp,
+    /// First instant outside.
+    pub to: Timestamp,
+    pub group_by: Option<GroupBy>,
+}
+
+/// Sums over requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Totals {
+    /// Finished requests, answered or failed.
+    pub requests: u64,
+    /// What is known to have been paid, failed requests included.
+    pub cost: Usd,
+    /// What the baseline would have cost, over the requests that have one.
+    pub baseline_cost: Usd,
+    /// Baseline less cost, over the requests that have both; it may be negative.
+    pub saved: Usd,
+    pub cache_hits: u64,
+    pub input_tokens: u64,
+    pub output_tokens: u64,
+    /// Requests whose price is not known; they are in no sum of money.
+    pub unpriced_requests: u64,
+    /// Requests whose cost had to be estimated.
+    pub estimated_requests: u64,
+    pub failed_requests: u64,
+    /// Requests that were begun and never finished: their process died, or they still run.
+    pub unsettled_requests: u64,
+    /// The most that the unsettled requests may have cost; in no other sum.
+    pub unsettled_worst_case: Usd,
+}
+
+impl Totals {
+    /// Gives the share of requests answered from the cache, in [0, 1].
+    pub fn cache_hit_rate(&self) -> f64 {
+        if self.requests == 0 { 0.0 } else { self.cache_hits as f64 / self.requests as f64 }
+    }
+
+    /// Gives the saving in percent of the baseline; absent without a baseline.
+    pub fn saved_percent(&self) -> Option<f64> {
+        (self.baseline_cost > Usd::ZERO)
+            .then(|| 100.0 * self.saved.pico() as f64 / self.baseline_cost.pico() as f64)
+    }
+}
+
+/// Sums over the requests that share a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    pub key: String,
+    pub totals: Totals,
+}
+
+/// The answer to a [`ReportQuery`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Report {
+    pub totals: Totals,
+    /// Dearest first; days in order.
+    pub groups: Vec<Group>,
+}
+
+/// What the cache holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CacheStats {
+    /// Entries that may be served.
+    pub entries: u64,
+    pub expired_entries: u64,
+    /// Entries that ratings took out of service.
+    pub retired_entries: u64,
+    /// Times that an entry was served.
+    pub hits: u64,
+}

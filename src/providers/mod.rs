@@ -1,0 +1,46 @@
+//! Adapter: the providers, one wire format per file, behind one trait.
+//!
+//! It does not choose a model and does not price a call; it never retries by itself, because a
+//! second call may be a second bill. Prompts, answers and keys are in none of its errors.
+
+pub mod error;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+pub use self::error::ProviderError;
+use crate::domain::answer::Completion;
+use crate::domain::prompt::Turn;
+
+/// One call: a conversation and the limits of its answer.
+#[derive(Debug, Clone)]
+pub struct ProviderCall {
+    /// The id that the provider's API takes.
+    pub model: String,
+    pub system: Option<String>,
+    /// Oldest first; the last is the user's prompt.
+    pub turns: Vec<Turn>,
+    /// Tokens the reader may see.
+    pub max_visible_tokens: u32,
+    /// Tokens the model may think on top; 0 for a model that does not think.
+    pub thinking_allowance: u32,
+    pub temperature: Option<f64>,
+    pub timeout: Duration,
+}
+
+impl ProviderCall {
+    /// Gives the output limit that goes over the wire: visible tokens and thinking together.
+    pub const fn max_output_tokens(&self) -> u32 {
+        self.max_visible_tokens.saturating_add(self.thinking_allowance)
+    }
+}
+
+/// An outside system that answers a prompt.
+#[async_trait]
+pub trait Provider: Send + Sync {
+    /// Asks once and waits for the whole answer, at most `call.timeout`.
+    ///
+    /// Cancel safe: no, because a dropped call may still be billed.
+    async fn complete(&self, call: &ProviderCall) -> Result<Completion, ProviderError>;
+}
