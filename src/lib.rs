@@ -1,5 +1,10 @@
 //! The architecture page is written when the house stands.
 
+pub mod cache;
+pub mod config;
+pub mod cost;
 pub mod domain;
 pub mod embed;
 pub mod providers;
+pub mod routing;
+pub mod store;

@@ -56,6 +56,15 @@ impl fmt::Debug for Prompt {
     }
 }
 
+/// Says whether at least half of the letters are of the Latin script.
+pub fn is_mostly_latin(text: &str) -> bool {
+    let letters = text.chars().filter(|character| character.is_alphabetic());
+    let (latin, other) = letters.fold((0_usize, 0_usize), |(latin, other), letter| {
+        if letter < '\u{0250}' { (latin + 1, other) } else { (latin, other + 1) }
+    });
+    latin >= other
+}
+
 /// Who spoke an earlier turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {

@@ -1,0 +1,104 @@
+//! The scope: everything that must be equal before a stored answer may be considered at all.
+
+use sha2::{Digest, Sha256};
+
+use super::freshness::Volatility;
+use crate::domain::prompt::RouteRequest;
+use crate::domain::record::ScopeHash;
+
+/// Counts up when the meaning of a field changes, so that old entries are never misread.
+const VERSION: &str = "scope-1";
+
+/// Gives the scope of a request: SHA-256 over fields that cannot run into each other.
+///
+/// Requested quality, pinned model, system prompt, whether a low temperature was asked for, the class of
+/// the output limit (the next power of two), earlier turns, and the day or minute for prompts that are
+/// about the present.
+pub fn scope_of(request: &RouteRequest, period: Option<&str>) -> ScopeHash {
+    let mut hash = Sha256::new();
+    let mut field = |text: &str| {
+        hash.update((text.len() as u64).to_le_bytes());
+        hash.update(text.as_bytes());
+    };
+    field(VERSION);
+    field(request.quality.into());
+    optional(&mut field, request.pinned_model.as_deref());
+    optional(&mut field, request.system.as_deref());
+    field(if request.temperature.is_some() { "low temperature" } else { "any temperature" });
+    field(&request.max_output_tokens.checked_next_power_of_two().unwrap_or(u32::MAX).to_string());
+    optional(&mut field, period);
+    field(&request.context.len().to_string());
+    for turn in &request.context {
+        field(turn.role.as_str());
+        field(&turn.text);
+    }
+    ScopeHash(hash.finalize().into())
+}
+
+/// Keeps an absent text apart from an empty one.
+fn optional(field: &mut impl FnMut(&str), text: Option<&str>) {
+    field(if text.is_some() { "some" } else { "none" });
+    field(text.unwrap_or_default());
+}
+
+/// Gives the period that a prompt's answer belongs to: it is part of the scope.
+pub fn period(volatility: Volatility, now: jiff::Timestamp) -> Option<String> {
+    match volatility {
+        Volatility::Stable | Volatility::Live => None,
+        Volatility::Dated => Some(now.strftime("%Y-%m-%d").to_string()),
+    }
+}
+
+/// Gives SHA-256 of the prompt's bytes as they are.
+pub fn prompt_sha256(prompt: &str) -> [u8; 32] {
+    Sha256::digest(prompt.as_bytes()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::decision::Quality;
+    use crate::domain::prompt::{Prompt, Role, Turn};
+    use std::collections::HashSet;
+
+    fn request() -> RouteRequest {
+        RouteRequest::new(Prompt::new("x").expect("a prompt"))
+    }
+
+    fn turn(role: Role, text: &str) -> Turn {
+        Turn { role, text: text.to_owned() }
+    }
+
+    #[test]
+    fn every_field_that_changes_an_answer_changes_the_scope() {
+        let turns = |turns: &[Turn]| RouteRequest { context: turns.to_vec(), ..request() };
+        let requests = [
+            request(),
+            RouteRequest { quality: Quality::Best, ..request() },
+            RouteRequest { pinned_model: Some("m".into()), ..request() },
+            RouteRequest { pinned_model: Some(String::new()), ..request() },
+            RouteRequest { system: Some("m".into()), ..request() },
+            RouteRequest { system: Some(String::new()), ..request() },
+            RouteRequest { temperature: Some(0.0), ..request() },
+            RouteRequest { max_output_tokens: 4096, ..request() },
+            turns(&[turn(Role::User, "a"), turn(Role::User, "b")]),
+            turns(&[turn(Role::User, "ab")]),
+            turns(&[turn(Role::Assistant, "ab")]),
+            turns(&[turn(Role::User, "a"), turn(Role::Assistant, "b")]),
+        ];
+        let mut scopes: HashSet<_> = requests.iter().map(|request| scope_of(request, None)).collect();
+        scopes.insert(scope_of(&request(), Some("2026-11-23")));
+        assert_eq!(scopes.len(), requests.len() + 1);
+    }
+
+    #[test]
+    fn what_does_not_change_an_answer_does_not_change_the_scope() {
+        let other = RouteRequest {
+            tags: vec!["a".into()],
+            session: Some("s".into()),
+            max_output_tokens: 1_000,
+            ..request()
+        };
+        assert_eq!(scope_of(&request(), None), scope_of(&other, None));
+    }
+}

@@ -1,0 +1,300 @@
+//! The configuration: read once, from the environment and an optional TOML file of the same keys.
+//!
+//! An empty value, or a literal `${…}` that a client did not expand, is unset. A value that is wrong, or that
+//! this version would not obey, is an error that names the variable and what is accepted.
+
+mod tables;
+mod variables;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use directories::ProjectDirs;
+use jiff::{Span, SpanRelativeTo};
+use reqwest::Url;
+use secrecy::SecretString;
+use strum::VariantArray;
+
+use self::tables::File;
+use self::variables::SECRETS;
+use crate::domain::decision::StrategyName;
+use crate::domain::model::ProviderId;
+
+pub use self::tables::{ModelRow, PriceRow};
+pub use self::variables::{Support, VARIABLES, Variable};
+
+/// Whether providers are called or simulated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    #[default]
+    Local,
+    /// Provider keys and `SUPABASE_*` are ignored.
+    Simulate,
+}
+
+/// Where a provider is reached, and with what.
+#[derive(Debug, Clone)]
+pub struct ProviderConfig {
+    pub provider: ProviderId,
+    /// `…_BASE_URL` or `OLLAMA_HOST`; absent: the provider's own.
+    pub base_url: Option<Url>,
+    /// `…_API_KEY`.
+    pub key: Option<SecretString>,
+}
+
+/// What embeds prompts, and on what.
+#[derive(Debug, Clone)]
+pub struct EmbeddingConfig {
+    /// `EMBEDDING_MODEL_NAME`; default: all-MiniLM-L6-v2.
+    pub model_name: String,
+    /// `EMBEDDING_MODEL_PATH`; default: none, the weights are looked for.
+    pub model_path: Option<PathBuf>,
+    /// `EMBEDDING_DEVICE`: auto (default), cpu, cuda or metal.
+    pub device: String,
+}
+
+/// Everything that can be configured.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub mode: Mode,
+    /// `COST_OPTIMIZER_DATA_DIR`; default: the platform's data folder.
+    pub data_dir: PathBuf,
+    /// `COST_OPTIMIZER_CONFIG`, where there is such a file.
+    pub file: Option<PathBuf>,
+    /// `LOG_LEVEL`; default: info.
+    pub log_level: tracing::Level,
+    /// The providers that have what they need, in the order of [`ProviderId`].
+    pub providers: Vec<ProviderConfig>,
+    pub embedding: EmbeddingConfig,
+    /// `SIMILARITY_THRESHOLD`, in (0, 1]; default: none, the cache's own.
+    pub similarity_threshold: Option<f32>,
+    /// `CACHE_TTL`; default: 30 days.
+    pub cache_ttl: Duration,
+    /// `BASELINE_MODEL`; default: the first priced model of the best tier that is configured.
+    pub baseline_model: Option<String>,
+    /// `DEFAULT_STRATEGY`; default: hybrid.
+    pub default_strategy: StrategyName,
+    /// `REQUEST_DEADLINE_MS`; default: 45 s.
+    pub request_deadline: Duration,
+    /// `[[models]]` of the TOML file.
+    pub models: Vec<ModelRow>,
+    /// `[[prices]]` of the TOML file.
+    pub prices: Vec<PriceRow>,
+}
+
+impl Config {
+    /// Reads the environment of the process and the TOML file.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn load(mode: Mode) -> anyhow::Result<Self> {
+        let environment =
+            VARIABLES.iter().filter_map(|variable| Some((variable.name, std::env::var(variable.name).ok()?)));
+        Self::from_environment(mode, environment.collect())
+    }
+
+    /// Reads given variables as if they were the environment.
+    pub fn from_environment(mode: Mode, environment: HashMap<&'static str, String>) -> anyhow::Result<Self> {
+        let folders = ProjectDirs::from("", "", "ai-cost-optimizer");
+        let mut values = Values { mode, of: BTreeMap::new() };
+        values.add(environment.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        let default_file = folders.as_ref().map(|folders| folders.config_dir().join("config.toml"));
+        let path = match values.text("COST_OPTIMIZER_CONFIG") {
+            Some(path) => Some(PathBuf::from(path)),
+            None => default_file.filter(|path| path.is_file()),
+        };
+        let tables = match &path {
+            Some(path) => values.add_file(path)?,
+            None => File::default(),
+        };
+        values.refuse_unsupported()?;
+        let data_dir = match (values.text("COST_OPTIMIZER_DATA_DIR"), &folders) {
+            (Some(path), _) => PathBuf::from(path),
+            (None, Some(folders)) => folders.data_dir().to_owned(),
+            (None, None) => bail!("no home folder is known; hint: set COST_OPTIMIZER_DATA_DIR to a folder"),
+        };
+        Ok(Self {
+            mode,
+            data_dir,
+            file: path,
+            log_level: values
+                .parsed("LOG_LEVEL", "error, warn, info, debug or trace", |text| text.parse().ok())?
+                .unwrap_or(tracing::Level::INFO),
+            providers: if mode == Mode::Simulate { Vec::new() } else { providers(&values)? },
+            embedding: EmbeddingConfig {
+                model_name: values.text("EMBEDDING_MODEL_NAME").unwrap_or("all-MiniLM-L6-v2").to_owned(),
+                model_path: values.text("EMBEDDING_MODEL_PATH").map(PathBuf::from),
+                device: one_of(&values, "EMBEDDING_DEVICE", &["auto", "cpu", "cuda", "metal"])?,
+            },
+            similarity_threshold: values.parsed(
+                "SIMILARITY_THRESHOLD",
+                "a number above 0, at most 1",
+                |text| text.parse().ok().filter(|threshold| *threshold > 0.0 && *threshold <= 1.0),
+            )?,
+            cache_ttl: values
+                .parsed("CACHE_TTL", "a time from 1s to 365d, such as 90s, 12h or 30d", duration)?
+                .unwrap_or(Duration::from_secs(30 * 24 * 60 * 60)),
+            baseline_model: values.text("BASELINE_MODEL").map(str::to_owned),
+            default_strategy: values
+                .parsed("DEFAULT_STRATEGY", "complexity, learning or hybrid", |text| text.parse().ok())?
+                .unwrap_or_default(),
+            request_deadline: values
+                .parsed("REQUEST_DEADLINE_MS", "whole milliseconds from 1000 to 240000", |text| {
+                    text.parse().ok().filter(|ms| (1_000..=240_000).contains(ms)).map(Duration::from_millis)
+                })?
+                .unwrap_or(Duration::from_secs(45)),
+            models: tables.models,
+            prices: tables.prices,
+        })
+        .and_then(|config| one_of(&values, "EMBEDDING_ENGINE", &["auto", "candle"]).map(|_| config))
+    }
+
+    /// Gives the file of the local store; a simulation has its own.
+    pub fn store_path(&self) -> PathBuf {
+        self.data_dir.join(if self.mode == Mode::Simulate {
+            "simulated.sqlite3"
+        } else {
+            "optimizer.sqlite3"
+        })
+    }
+}
+
+struct Values {
+    mode: Mode,
+    of: BTreeMap<String, String>,
+}
+
+impl Values {
+    /// Adds values for names that have none yet.
+    fn add(&mut self, values: impl IntoIterator<Item = (String, String)>) {
+        for (name, value) in values {
+            let value = value.trim();
+            let is_unset = value.is_empty() || (value.starts_with("${") && value.ends_with('}'));
+            if !is_unset {
+                self.of.entry(name).or_insert_with(|| value.to_owned());
+            }
+        }
+    }
+
+    fn add_file(&mut self, path: &Path) -> anyhow::Result<File> {
+        let name = path.display();
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("COST_OPTIMIZER_CONFIG: {name} cannot be read"))?;
+        let mut file: File = toml::from_str(&text).map_err(|error| {
+            // The error's own text would quote the line, which may hold a key.
+            let line =
+                error.span().map_or(0, |span| text.get(..span.start).unwrap_or("").lines().count().max(1));
+            anyhow::anyhow!("{name}, line {line}: {}", error.message())
+        })?;
+        for (key, value) in std::mem::take(&mut file.variables) {
+            if !VARIABLES.iter().any(|variable| variable.name == key) {
+                bail!(
+                    "{name}: `{key}` is no variable; hint: the README lists them, and [[models]], [[prices]]"
+                );
+            }
+            let text = match value {
+                toml::Value::String(text) => text,
+                toml::Value::Integer(number) => number.to_string(),
+                toml::Value::Float(number) => number.to_string(),
+                toml::Value::Boolean(truth) => truth.to_string(),
+                _ => bail!("{name}: `{key}` must be a text, a number, true or false"),
+            };
+            self.add([(key, text)]);
+        }
+        Ok(file)
+    }
+
+    fn refuse_unsupported(&self) -> anyhow::Result<()> {
+        let unsupported = VARIABLES.iter().filter(|variable| variable.support == Support::NotYet);
+        for Variable { name, meaning, .. } in unsupported {
+            if self.mode == Mode::Simulate && name.starts_with("SUPABASE_") {
+                continue;
+            }
+            if let Some(value) = self.text(name) {
+                let shown = if SECRETS.contains(name) { String::new() } else { format!("=`{value}`") };
+                bail!("{name}{shown} is not honoured by this version ({meaning}); hint: unset it");
+            }
+        }
+        Ok(())
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        self.of.get(name).map(String::as_str)
+    }
+
+    fn parsed<T>(
+        &self,
+        name: &str,
+        accepted: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> anyhow::Result<Option<T>> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        match parse(text) {
+            Some(value) => Ok(Some(value)),
+            None => bail!("{name} is `{text}`; accepted: {accepted}"),
+        }
+    }
+}
+
+fn one_of(values: &Values, name: &str, accepted: &[&'static str]) -> anyhow::Result<String> {
+    let find = |text: &str| accepted.iter().find(|known| **known == text).map(|known| (*known).to_owned());
+    let default = accepted.first().copied().unwrap_or_default().to_owned();
+    Ok(values.parsed(name, &accepted.join(", "), find)?.unwrap_or(default))
+}
+
+fn duration(text: &str) -> Option<Duration> {
+    let span: Span = text.parse().ok()?;
+    let seconds = span.total((jiff::Unit::Second, SpanRelativeTo::days_are_24_hours())).ok()?;
+    let year = 365.0 * 24.0 * 60.0 * 60.0;
+    (1.0..=year).contains(&seconds).then(|| Duration::from_secs_f64(seconds))
+}
+
+fn providers(values: &Values) -> anyhow::Result<Vec<ProviderConfig>> {
+    let mut configured = Vec::new();
+    for provider in ProviderId::VARIANTS.iter().copied() {
+        let (keys, url): (&[&str], &str) = match provider {
+            ProviderId::Anthropic => (&["ANTHROPIC_API_KEY"], "ANTHROPIC_BASE_URL"),
+            ProviderId::Gemini => (&["GEMINI_API_KEY", "GOOGLE_API_KEY"], "GEMINI_BASE_URL"),
+            ProviderId::Cerebras => (&["CEREBRAS_API_KEY"], "CEREBRAS_BASE_URL"),
+            ProviderId::OpenRouter => (&["OPENROUTER_API_KEY"], "OPENROUTER_BASE_URL"),
+            ProviderId::OpenAiCompatible => (&["OPENAI_COMPATIBLE_API_KEY"], "OPENAI_COMPATIBLE_BASE_URL"),
+            ProviderId::Ollama => (&[], "OLLAMA_HOST"),
+        };
+        let key = match keys.iter().find_map(|name| Some((*name, values.text(name)?))) {
+            // A key goes into a header; the message must not show it.
+            Some((name, key)) if !key.bytes().all(|byte| byte.is_ascii_graphic()) => {
+                bail!("{name} holds a character that no key has (a space or a quote?); hint: copy it again")
+            }
+            Some((_, key)) => Some(SecretString::from(key)),
+            None => None,
+        };
+        let accepted = "an https URL, or http on this machine (OLLAMA_HOST: or on a private network)";
+        let base_url = values.parsed(url, accepted, |text| base_url(text, provider))?;
+        let is_reachable_by_url = matches!(provider, ProviderId::OpenAiCompatible | ProviderId::Ollama);
+        if if is_reachable_by_url { base_url.is_some() } else { key.is_some() } {
+            configured.push(ProviderConfig { provider, base_url, key });
+        }
+    }
+    Ok(configured)
+}
+
+/// Takes https anywhere, and http where nobody outside can listen.
+fn base_url(text: &str, provider: ProviderId) -> Option<Url> {
+    let is_ollama = provider == ProviderId::Ollama;
+    let text = if is_ollama && !text.contains("://") { format!("http://{text}") } else { text.to_owned() };
+    let url = Url::parse(&text).ok()?;
+    let host = url.host_str()?.trim_matches(['[', ']']).to_owned();
+    let address: Option<std::net::IpAddr> = host.parse().ok();
+    let is_loopback = host == "localhost" || address.is_some_and(|address| address.is_loopback());
+    let is_private = address.is_some_and(|address| match address {
+        std::net::IpAddr::V4(address) => address.is_private() || address.is_link_local(),
+        std::net::IpAddr::V6(address) => address.is_unique_local(),
+    });
+    let is_safe = match url.scheme() {
+        "https" => true,
+        "http" => is_loopback || (is_ollama && (is_private || !host.contains('.'))),
+        _ => false,
+    };
+    let is_plain = url.username().is_empty() && url.password().is_none() && url.query().is_none();
+    (is_safe && is_plain).then_some(url)
+}

@@ -1,0 +1,122 @@
+//! The variables: one table, from which the README's is checked and the unknown are refused.
+
+/// Whether this version does what a variable says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Support {
+    Honoured,
+    /// Setting it is an error, because it would not be obeyed.
+    NotYet,
+}
+
+/// One variable of the environment, and one key of the TOML file.
+#[derive(Debug, Clone, Copy)]
+pub struct Variable {
+    pub name: &'static str,
+    /// As the README shows it; empty: none.
+    pub default: &'static str,
+    pub meaning: &'static str,
+    pub support: Support,
+}
+
+const fn honoured(name: &'static str, default: &'static str, meaning: &'static str) -> Variable {
+    Variable { name, default, meaning, support: Support::Honoured }
+}
+
+const fn not_yet(name: &'static str, default: &'static str, meaning: &'static str) -> Variable {
+    Variable { name, default, meaning, support: Support::NotYet }
+}
+
+/// All variables, in the order of the README.
+pub const VARIABLES: [Variable; 44] = [
+    honoured("ANTHROPIC_API_KEY", "", "key for Claude models"),
+    honoured("GEMINI_API_KEY", "", "key for Gemini models; `GOOGLE_API_KEY` means the same"),
+    honoured("GOOGLE_API_KEY", "", "see `GEMINI_API_KEY`, which wins"),
+    honoured("CEREBRAS_API_KEY", "", "key for models at Cerebras"),
+    honoured("OPENROUTER_API_KEY", "", "key for models at OpenRouter"),
+    honoured(
+        "OPENAI_COMPATIBLE_BASE_URL",
+        "",
+        "base URL of any server that speaks the OpenAI chat shape, up to and with `/v1`",
+    ),
+    honoured("OPENAI_COMPATIBLE_API_KEY", "", "its key, if it wants one"),
+    honoured("OLLAMA_HOST", "", "where Ollama listens, e.g. `127.0.0.1:11434`; its models cost 0"),
+    honoured("ANTHROPIC_BASE_URL", "the provider's", "another base URL (https, or http on loopback)"),
+    honoured("GEMINI_BASE_URL", "the provider's", "the same for Gemini"),
+    honoured("CEREBRAS_BASE_URL", "the provider's", "the same for Cerebras"),
+    honoured("OPENROUTER_BASE_URL", "the provider's", "the same for OpenRouter"),
+    honoured("EMBEDDING_MODEL_NAME", "all-MiniLM-L6-v2", "sentence embedder with 384 dimensions"),
+    honoured("EMBEDDING_MODEL_PATH", "", "folder with `config.json`, `tokenizer.json`, `model.safetensors`"),
+    honoured(
+        "EMBEDDING_DEVICE",
+        "auto",
+        "`auto`, `cpu`, `cuda` or `metal`; the last two need a build with that feature",
+    ),
+    honoured("EMBEDDING_ENGINE", "auto", "`auto` or `candle`; both are candle in this version"),
+    not_yet("EMBEDDING_PRECISION", "f32", "`f32`, `bf16` or `int8`"),
+    honoured(
+        "SIMILARITY_THRESHOLD",
+        "0.95",
+        "cosine in (0, 1] from which a cached answer is served for a similar prompt",
+    ),
+    not_yet("CACHE_ERROR_RATE", "", "bound on wrong answers per semantic hit"),
+    not_yet("CACHE_AUDIT_RATE", "", "share of semantic hits that are paid for again to check them"),
+    honoured(
+        "CACHE_TTL",
+        "30d",
+        "longest life of a cached answer, e.g. `12h`; answers about the present live shorter",
+    ),
+    honoured(
+        "BASELINE_MODEL",
+        "the first priced model of the best tier that is configured",
+        "model that savings are stated against",
+    ),
+    honoured("DEFAULT_STRATEGY", "hybrid", "`complexity`, `learning` or `hybrid`"),
+    not_yet("EXPLORATION_BUDGET_USD", "0", "money for calls that only teach routing"),
+    not_yet("DAILY_BUDGET_USD", "", "spending limit a day"),
+    not_yet("MONTHLY_BUDGET_USD", "", "spending limit a month"),
+    honoured("REQUEST_DEADLINE_MS", "45000", "longest time for one request, 1,000 to 240,000 ms"),
+    not_yet(
+        "STORE_PROMPTS",
+        "",
+        "what is kept of prompts; this version keeps their SHA-256 and embedding only",
+    ),
+    not_yet("RETENTION_DAYS", "", "how long requests are kept"),
+    honoured(
+        "LOG_LEVEL",
+        "info",
+        "`error`, `warn`, `info`, `debug` or `trace`; logs go to stderr and hold no prompts",
+    ),
+    honoured("COST_OPTIMIZER_DATA_DIR", "the platform's data folder", "folder of the store and the weights"),
+    honoured(
+        "COST_OPTIMIZER_CONFIG",
+        "`config.toml` in the platform's configuration folder",
+        "TOML file with these names as keys, and `[[models]]`, `[[prices]]`",
+    ),
+    not_yet("SUPABASE_URL", "", "project of a team"),
+    not_yet("SUPABASE_ANON_KEY", "", "its publishable key"),
+    not_yet("SUPABASE_ACCESS_TOKEN", "", "a user's token"),
+    not_yet("SUPABASE_JWT_SECRET", "", "for HTTP mode only"),
+    not_yet("MCP_SERVER_PORT", "", "for HTTP mode only"),
+    not_yet("HTTP_ALLOWED_USERS", "", "for HTTP mode only"),
+    not_yet("COST_OPTIMIZER_STATE_KEY", "", "key that seals the state of multi-step calls"),
+    not_yet("COST_OPTIMIZER_READ_ONLY", "", "offer reading tools only"),
+    not_yet("COST_OPTIMIZER_TOOLS", "", "offer these tools only"),
+    honoured("HTTPS_PROXY", "", "proxy for calls to providers, as usual; also `HTTP_PROXY`, `NO_PROXY`"),
+    honoured("HF_HOME", "", "the Hugging Face cache, where weights are looked for"),
+    honoured("HF_ENDPOINT", "", "another hub to fetch weights from"),
+];
+
+/// Variables whose values are in no message.
+pub(super) const SECRETS: [&str; 11] = [
+    "ANTHROPIC_API_KEY",
+    "GEMINI_API_KEY",
+    "GOOGLE_API_KEY",
+    "CEREBRAS_API_KEY",
+    "OPENROUTER_API_KEY",
+    "OPENAI_COMPATIBLE_API_KEY",
+    "SUPABASE_ANON_KEY",
+    "SUPABASE_ACCESS_TOKEN",
+    "SUPABASE_JWT_SECRET",
+    "COST_OPTIMIZER_STATE_KEY",
+    "HTTPS_PROXY",
+];

@@ -1,0 +1,106 @@
+//! What a call would cost, before it is made.
+//!
+//! Tokens are estimated from characters: English text has about 4 to a token, code and digits fewer,
+//! other scripts about one. The estimate's `high` end is made to hold, not to be close.
+
+use jiff::Timestamp;
+
+use super::catalogue::Catalogue;
+use crate::domain::decision::CostEstimate;
+use crate::domain::model::ModelCard;
+use crate::domain::prompt::RouteRequest;
+use crate::domain::usage::Usage;
+
+/// Visible tokens of a usual answer; longer limits are rarely used up.
+const USUAL_ANSWER_TOKENS: u32 = 400;
+const SHORT_ANSWER_TOKENS: u32 = 16;
+/// Tokens that a chat format adds to each turn.
+const TOKENS_PER_TURN: u64 = 8;
+
+/// Prompt tokens, before any tokenizer has seen the prompt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InputTokens {
+    pub low: u64,
+    pub expected: u64,
+    /// The prompt has fewer tokens than this with every tokenizer in use.
+    pub high: u64,
+}
+
+/// Estimates the tokens of everything that would be sent.
+pub fn input_tokens(request: &RouteRequest) -> InputTokens {
+    let texts = [request.prompt.as_str(), request.system.as_deref().unwrap_or_default()];
+    let turns = request.context.iter().map(|turn| turn.text.as_str());
+    let (mut ascii, mut other) = (0_u64, 0_u64);
+    for text in texts.into_iter().chain(turns) {
+        let ascii_bytes = text.bytes().filter(u8::is_ascii).count();
+        ascii += ascii_bytes as u64;
+        other += text.chars().count().saturating_sub(ascii_bytes) as u64;
+    }
+    let overhead = TOKENS_PER_TURN * (request.context.len() as u64 + 2);
+    InputTokens {
+        low: ascii / 5 + other / 3 + 1,
+        expected: ascii / 4 + other * 3 / 4 + overhead / 2,
+        high: ascii / 2 + other * 2 + overhead,
+    }
+}
+
+/// Estimates the price of a call; `None` where the model has no known price.
+pub fn estimate(
+    catalogue: &Catalogue,
+    card: &ModelCard,
+    request: &RouteRequest,
+    at: Timestamp,
+) -> Option<CostEstimate> {
+    let input = input_tokens(request);
+    let visible = request.max_output_tokens;
+    let cost = |input_tokens: u64, output_tokens: u32| {
+        let usage = Usage { input_tokens, output_tokens: output_tokens.into(), ..Usage::default() };
+        catalogue.cost_of(&card.reference, &usage, at)
+    };
+    Some(CostEstimate {
+        low: cost(input.low, visible.min(SHORT_ANSWER_TOKENS))?,
+        expected: cost(input.expected, visible.min(USUAL_ANSWER_TOKENS) + card.thinking_allowance / 4)?,
+        high: cost(input.high, visible.saturating_add(card.thinking_allowance))?,
+    })
+}
+
+/// Says whether prompt and answer fit the model.
+pub fn fits(card: &ModelCard, request: &RouteRequest) -> bool {
+    let output = request.max_output_tokens.saturating_add(card.thinking_allowance);
+    output <= card.max_output
+        && input_tokens(request).expected.saturating_add(output.into()) <= card.context_window.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cost::models::Models;
+    use crate::domain::prompt::Prompt;
+
+    #[test]
+    fn an_estimate_is_ordered_and_grows_with_the_prompt() {
+        let catalogue = Catalogue::new(&[]).expect("built-in prices are usable");
+        let models = Models::new(&[]).expect("built-in rows are usable");
+        let request = |chars: usize| RouteRequest::new(Prompt::new("a".repeat(chars)).expect("a prompt"));
+        for card in models.iter() {
+            let at = Timestamp::UNIX_EPOCH;
+            let of = |chars| estimate(&catalogue, card, &request(chars), at).expect("a known price");
+            let (short, long) = (of(10), of(10_000));
+            assert!(short.low < short.expected && short.expected < short.high, "{}", card.reference);
+            assert!(short.expected < long.expected && short.high < long.high, "{}", card.reference);
+        }
+    }
+
+    #[test]
+    fn a_prompt_that_does_not_fit_the_window_does_not_fit() {
+        let models = Models::new(&[]).expect("built-in rows are usable");
+        let small = models.find("cerebras/qwen-3.8-27b").expect("a built-in row");
+        let request =
+            |chars: usize| RouteRequest::new(Prompt::new("a ".repeat(chars / 2)).expect("a prompt"));
+        assert!(fits(&small, &request(100_000)));
+        let too_long = RouteRequest { context: vec![], ..request(200_000) };
+        assert!(fits(&small, &too_long), "50,000 of 65,536 tokens");
+        let long_answer = RouteRequest { max_output_tokens: 40_000, ..request(10) };
+        assert!(!fits(&small, &long_answer), "32,768 tokens is the most it writes");
+    }
+}

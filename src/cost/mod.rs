@@ -1,0 +1,10 @@
+//! Pure: what calls cost, what they would have cost elsewhere, and what is known about models.
+//!
+//! No I/O and no clock: prices are looked up at the time that the caller names. An unknown price is
+//! `None`, never zero.
+
+pub mod catalogue;
+pub mod estimate;
+pub mod models;
+pub mod price;
+pub mod savings;

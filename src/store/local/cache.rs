@@ -1,0 +1,191 @@
+//! Rows of `response_cache`.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
+
+use super::requests::whole;
+use crate::domain::embedding::{Embedding, dot};
+use crate::domain::ids::{EntryId, UserId};
+use crate::domain::model::ModelRef;
+use crate::domain::money::Usd;
+use crate::domain::record::{CacheEntry, Forget, ScopeHash, StoredEmbedding};
+use crate::domain::usage::Usage;
+use crate::store::ForgetMode;
+
+/// The columns that [`entry`] reads, in its order.
+pub(super) const COLUMNS: &str = "id, scope_hash, prompt_sha256, response_text, provider, model, input_tokens, \
+     cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_pico, finish_reason, request_id, \
+     created_at, expires_at";
+
+/// Finds the entry of exactly this prompt, if it may be served.
+pub(super) fn find_exact(
+    connection: &Connection,
+    scope: ScopeHash,
+    prompt_sha256: &[u8; 32],
+    now: Timestamp,
+) -> rusqlite::Result<Option<CacheEntry>> {
+    let sql = format!(
+        "select {COLUMNS} from response_cache where user_id = ?1 and scope_hash = ?2 and prompt_sha256 = ?3 \
+         and expires_at > ?4 and retired_at is null"
+    );
+    let user_id = UserId::LOCAL.to_string();
+    connection
+        .prepare_cached(&sql)?
+        .query_row(params![user_id, scope.0, prompt_sha256, now.as_microsecond()], entry)
+        .optional()
+}
+
+/// Inserts an entry in the place of an older one to the same prompt.
+pub(super) fn insert(connection: &Connection, entry: &CacheEntry) -> rusqlite::Result<()> {
+    let user_id = UserId::LOCAL.to_string();
+    connection
+        .prepare_cached(
+            "delete from response_cache where user_id = ?1 and scope_hash = ?2 and prompt_sha256 = ?3",
+        )?
+        .execute(params![user_id, entry.scope.0, entry.prompt_sha256])?;
+    connection.prepare_cached(INSERT)?.execute(named_params! {
+        ":user_id": user_id,
+        ":id": entry.id.to_string(),
+        ":scope_hash": entry.scope.0,
+        ":prompt_sha256": entry.prompt_sha256,
+        ":embedder_fingerprint": entry.embedding.as_ref().map(|stored| stored.fingerprint.as_str()),
+        ":embedding": entry.embedding.as_ref().map(|stored| to_bytes(&stored.embedding)),
+        ":response_text": entry.text,
+        ":provider": entry.reference.provider.as_str(),
+        ":model": entry.reference.model,
+        ":input_tokens": whole(entry.usage.input_tokens),
+        ":cached_input_tokens": whole(entry.usage.cached_input_tokens),
+        ":cache_write_tokens": whole(entry.usage.cache_write_tokens),
+        ":output_tokens": whole(entry.usage.output_tokens),
+        ":reasoning_tokens": whole(entry.usage.reasoning_tokens),
+        ":cost_pico": entry.cost.map(Usd::pico),
+        ":finish_reason": entry.finish_reason.to_string(),
+        ":request_id": entry.request_id.to_string(),
+        ":created_at": entry.created_at.as_microsecond(),
+        ":expires_at": entry.expires_at.as_microsecond(),
+    })?;
+    Ok(())
+}
+
+const INSERT: &str = "
+insert into response_cache (
+    user_id, id, scope_hash, prompt_sha256, embedder_fingerprint, embedding, response_text, provider, model,
+    input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_pico,
+    finish_reason, request_id, created_at, expires_at)
+values (
+    :user_id, :id, :scope_hash, :prompt_sha256, :embedder_fingerprint, :embedding, :response_text, :provider,
+    :model, :input_tokens, :cached_input_tokens, :cache_write_tokens, :output_tokens, :reasoning_tokens,
+    :cost_pico, :finish_reason, :request_id, :created_at, :expires_at)";
+
+/// Counts that an entry was served.
+pub(super) fn count_hit(connection: &Connection, entry: EntryId) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("update response_cache set hit_count = hit_count + 1 where user_id = ?1 and id = ?2")?
+        .execute(params![UserId::LOCAL.to_string(), entry.to_string()])?;
+    Ok(())
+}
+
+/// Deletes or counts the entries that a wish names.
+pub(super) fn forget(connection: &Connection, forget: &Forget, mode: ForgetMode) -> rusqlite::Result<u64> {
+    let user_id = UserId::LOCAL.to_string();
+    let rows: Vec<i64> = match forget {
+        Forget::All => rows_where(connection, "user_id = ?1", params![user_id])?,
+        Forget::OlderThan(time) => rows_where(
+            connection,
+            "user_id = ?1 and created_at < ?2",
+            params![user_id, time.as_microsecond()],
+        )?,
+        Forget::Request(request) => rows_where(
+            connection,
+            "user_id = ?1 and (request_id = ?2 or id = (select cache_entry_id from requests where user_id = ?1 and id = ?2))",
+            params![user_id, request.to_string()],
+        )?,
+        Forget::Like { embedding, min_similarity } => like(connection, embedding, *min_similarity)?,
+    };
+    if mode == ForgetMode::Delete {
+        let mut statement = connection.prepare_cached("delete from response_cache where row_number = ?1")?;
+        for row in &rows {
+            statement.execute([row])?;
+        }
+    }
+    Ok(rows.len() as u64)
+}
+
+fn rows_where(
+    connection: &Connection,
+    condition: &str,
+    parameters: impl rusqlite::Params,
+) -> rusqlite::Result<Vec<i64>> {
+    connection
+        .prepare_cached(&format!("select row_number from response_cache where {condition}"))?
+        .query_map(parameters, |row| row.get(0))?
+        .collect()
+}
+
+fn like(connection: &Connection, near: &StoredEmbedding, min_similarity: f32) -> rusqlite::Result<Vec<i64>> {
+    let mut statement = connection.prepare_cached(
+        "select row_number, embedding from response_cache where user_id = ?1 and embedder_fingerprint = ?2",
+    )?;
+    let mut rows = statement.query(params![UserId::LOCAL.to_string(), near.fingerprint])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let numbers = from_bytes(row.get_ref(1)?.as_blob()?);
+        if dot(&numbers, near.embedding.as_slice()) >= min_similarity {
+            found.push(row.get(0)?);
+        }
+    }
+    Ok(found)
+}
+
+/// Reads an entry from [`COLUMNS`]; the embedding stays in the store.
+pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<CacheEntry> {
+    let id: String = row.get(0)?;
+    let request_id: String = row.get(13)?;
+    let provider: String = row.get(4)?;
+    let finish_reason: String = row.get(12)?;
+    Ok(CacheEntry {
+        id: id.parse().map_err(|error| unreadable(0, error))?,
+        scope: ScopeHash(row.get(1)?),
+        prompt_sha256: row.get(2)?,
+        embedding: None,
+        text: row.get(3)?,
+        reference: ModelRef {
+            provider: provider.parse().map_err(|error| unreadable(4, error))?,
+            model: row.get(5)?,
+        },
+        usage: Usage {
+            input_tokens: count(row, 6)?,
+            cached_input_tokens: count(row, 7)?,
+            cache_write_tokens: count(row, 8)?,
+            cache_write_1h_tokens: 0,
+            output_tokens: count(row, 9)?,
+            reasoning_tokens: count(row, 10)?,
+        },
+        cost: row.get::<_, Option<i64>>(11)?.map(Usd::from_pico),
+        finish_reason: finish_reason.parse().map_err(|error| unreadable(12, error))?,
+        request_id: request_id.parse().map_err(|error| unreadable(13, error))?,
+        created_at: time(row, 14)?,
+        expires_at: time(row, 15)?,
+    })
+}
+
+fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    Ok(u64::try_from(row.get::<_, i64>(column)?).unwrap_or(0))
+}
+
+fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
+    Timestamp::from_microsecond(row.get(column)?).map_err(|error| unreadable(column, error))
+}
+
+fn unreadable(column: usize, error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(error))
+}
+
+fn to_bytes(embedding: &Embedding) -> Vec<u8> {
+    embedding.as_slice().iter().flat_map(|number| number.to_le_bytes()).collect()
+}
+
+/// Reads little-endian `f32`s; bytes that are left over are dropped.
+pub(super) fn from_bytes(bytes: &[u8]) -> Vec<f32> {
+    bytes.as_chunks::<4>().0.iter().map(|chunk| f32::from_le_bytes(*chunk)).collect()
+}

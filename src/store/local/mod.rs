@@ -1,0 +1,114 @@
+//! The local store: one SQLite file, safe with several processes at once.
+//!
+//! Two threads own a connection each, so that a long report does not hold up a request. Nothing is opened
+//! before the first call, and a store that cannot be opened is tried again by the next.
+
+mod cache;
+mod feedback;
+mod report;
+mod requests;
+mod schema;
+mod thread;
+mod vectors;
+
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use self::thread::StoreThread;
+use super::{ForgetMode, NearestQuery, Store, StoreError};
+use crate::domain::rating::{Rating, RatingEffect};
+use crate::domain::record::{CacheEntry, Forget, Neighbour, RequestRecord, ScopeHash};
+use crate::domain::report::{CacheStats, Report, ReportQuery};
+
+pub use self::schema::SCHEMA_VERSION;
+
+/// A SQLite file as a [`Store`].
+#[derive(Debug, Clone)]
+pub struct LocalStore {
+    requests: StoreThread,
+    reports: StoreThread,
+}
+
+impl LocalStore {
+    /// Names the file; it and its folder are made by the first call that needs them.
+    pub fn new(path: PathBuf) -> Self {
+        Self { requests: StoreThread::new("store", path.clone()), reports: StoreThread::new("reports", path) }
+    }
+}
+
+#[async_trait]
+impl Store for LocalStore {
+    async fn find_exact(
+        &self,
+        scope: ScopeHash,
+        prompt_sha256: [u8; 32],
+        now: Timestamp,
+    ) -> Result<Option<CacheEntry>, StoreError> {
+        self.requests.run(move |open| cache::find_exact(&open.connection, scope, &prompt_sha256, now)).await
+    }
+
+    async fn match_cache_entries(&self, query: NearestQuery) -> Result<Vec<Neighbour>, StoreError> {
+        self.requests.run(move |open| open.vectors.nearest(&open.connection, &query)).await
+    }
+
+    async fn begin_request(&self, intent: RequestRecord) -> Result<(), StoreError> {
+        self.requests.run(move |open| requests::write(&open.connection, &intent)).await
+    }
+
+    async fn record_request(
+        &self,
+        record: RequestRecord,
+        bought: Option<CacheEntry>,
+    ) -> Result<(), StoreError> {
+        self.requests
+            .run(move |open| {
+                let transaction = open.connection.transaction()?;
+                requests::write(&transaction, &record)?;
+                if let Some(hit) = &record.cache {
+                    cache::count_hit(&transaction, hit.entry_id)?;
+                }
+                if let Some(entry) = &bought {
+                    cache::insert(&transaction, entry)?;
+                    open.vectors.expect_changes();
+                }
+                transaction.commit()
+            })
+            .await
+    }
+
+    async fn rate_response(&self, rating: Rating, now: Timestamp) -> Result<RatingEffect, StoreError> {
+        let request_id = rating.request_id;
+        self.requests
+            .run(move |open| {
+                let transaction = open.connection.transaction()?;
+                let effect = feedback::rate(&transaction, &rating, now)?;
+                open.vectors.expect_changes();
+                transaction.commit()?;
+                Ok(effect)
+            })
+            .await?
+            .ok_or(StoreError::UnknownRequest(request_id))
+    }
+
+    async fn forget_cache(&self, forget: Forget, mode: ForgetMode) -> Result<u64, StoreError> {
+        self.requests
+            .run(move |open| {
+                let transaction = open.connection.transaction()?;
+                let count = cache::forget(&transaction, &forget, mode)?;
+                open.vectors.expect_changes();
+                transaction.commit()?;
+                Ok(count)
+            })
+            .await
+    }
+
+    async fn cost_report(&self, query: ReportQuery) -> Result<Report, StoreError> {
+        self.reports.run(move |open| report::cost_report(&open.connection, query)).await
+    }
+
+    async fn cache_stats(&self, now: Timestamp) -> Result<CacheStats, StoreError> {
+        self.reports.run(move |open| report::cache_stats(&open.connection, now)).await
+    }
+}

@@ -1,0 +1,79 @@
+//! Opening the file and bringing it to the program's schema.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::thread::meaning;
+use crate::store::StoreError;
+
+const MIGRATIONS: [&str; 1] = [include_str!("../../../migrations/local/0001_requests_and_cache.sql")];
+
+/// The schema that this program reads and writes.
+pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
+
+/// How long a statement waits for another process's lock.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Opens the store, makes folder and file where they are missing, and applies what it lacks.
+pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
+    if let Some(folder) = path.parent() {
+        make_private_folder(folder).map_err(|error| StoreError::CannotOpen {
+            path: path.display().to_string(),
+            problem: error.to_string(),
+        })?;
+    }
+    let open = || -> rusqlite::Result<Result<Connection, i64>> {
+        let mut connection = Connection::open(path)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.pragma_update(None, "synchronous", "normal")?;
+        connection.pragma_update(None, "foreign_keys", "on")?;
+        let found = version(&connection)?;
+        if found > SCHEMA_VERSION {
+            return Ok(Err(found));
+        }
+        if found < SCHEMA_VERSION {
+            connection.pragma_update(None, "journal_mode", "wal")?;
+            migrate(&mut connection)?;
+        }
+        Ok(Ok(connection))
+    };
+    match open() {
+        Ok(Ok(connection)) => Ok(connection),
+        Ok(Err(found)) => {
+            Err(StoreError::Newer { path: path.display().to_string(), found, known: SCHEMA_VERSION })
+        }
+        Err(error) => Err(meaning(&error, path)),
+    }
+}
+
+fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// Applies the missing migrations; another process that is faster leaves nothing to do.
+fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found = usize::try_from(version(&transaction)?).unwrap_or(0);
+    for migration in MIGRATIONS.iter().skip(found) {
+        transaction.execute_batch(migration)?;
+    }
+    transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    transaction.commit()
+}
+
+#[cfg(unix)]
+fn make_private_folder(folder: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    if folder.is_dir() {
+        return Ok(());
+    }
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+#[cfg(not(unix))]
+fn make_private_folder(folder: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(folder)
+}

@@ -1,0 +1,99 @@
+//! Adapter: where requests and cached answers are kept, behind one trait.
+//!
+//! It decides nothing: what may be served or stored is `cache`'s business, what a call cost is
+//! `cost`'s. Each method is one transaction.
+
+pub mod local;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::domain::ids::RequestId;
+use crate::domain::rating::{Rating, RatingEffect};
+use crate::domain::record::{CacheEntry, Forget, Neighbour, RequestRecord, ScopeHash, StoredEmbedding};
+use crate::domain::report::{CacheStats, Report, ReportQuery};
+
+/// Why the store did not do it, by what the caller can do about it.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    #[error("request {0} is not known; hint: pass a request_id that `route_prompt` returned")]
+    UnknownRequest(RequestId),
+    #[error(
+        "the store {path} is read-only; hint: give this user write access to it and its folder, or set COST_OPTIMIZER_DATA_DIR"
+    )]
+    ReadOnly { path: String },
+    #[error(
+        "no space is left for the store {path}; hint: free some, or set COST_OPTIMIZER_DATA_DIR to a folder with space"
+    )]
+    Full { path: String },
+    #[error("the store {path} is damaged; hint: move it away and start again, or restore a copy")]
+    Corrupt { path: String },
+    #[error(
+        "the store {path} has schema version {found}, this program knows {known}; hint: update ai-cost-optimizer"
+    )]
+    Newer { path: String, found: i64, known: i64 },
+    #[error("the store {path} cannot be opened ({problem}); hint: check COST_OPTIMIZER_DATA_DIR")]
+    CannotOpen { path: String, problem: String },
+    /// Too much is waiting, or somebody else holds the lock for too long.
+    #[error("the store is busy; hint: try again")]
+    Busy,
+    #[error("the store failed ({0})")]
+    Failed(String),
+}
+
+/// A search for answers to similar prompts.
+#[derive(Debug, Clone)]
+pub struct NearestQuery {
+    pub scope: ScopeHash,
+    pub embedding: StoredEmbedding,
+    /// The most neighbours to return.
+    pub limit: usize,
+    pub now: Timestamp,
+}
+
+/// Whether to forget, or only to count what would be forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ForgetMode {
+    Count,
+    Delete,
+}
+
+/// Keeps requests and cached answers of one tenant.
+///
+/// Every method is cancel safe: a statement that was handed over runs to its end, whoever waits.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Finds the servable answer to exactly this prompt.
+    async fn find_exact(
+        &self,
+        scope: ScopeHash,
+        prompt_sha256: [u8; 32],
+        now: Timestamp,
+    ) -> Result<Option<CacheEntry>, StoreError>;
+
+    /// Finds the servable answers nearest to an embedding, nearest first.
+    async fn match_cache_entries(&self, query: NearestQuery) -> Result<Vec<Neighbour>, StoreError>;
+
+    /// Writes down that a provider is about to be paid.
+    async fn begin_request(&self, intent: RequestRecord) -> Result<(), StoreError>;
+
+    /// Writes a finished request, replacing its intent, with the answer it bought where that is kept; a
+    /// request answered from the cache counts as a hit of its entry.
+    async fn record_request(
+        &self,
+        record: RequestRecord,
+        bought: Option<CacheEntry>,
+    ) -> Result<(), StoreError>;
+
+    /// Records a rating, the last one of a request counting, and retires an entry that has earned it.
+    async fn rate_response(&self, rating: Rating, now: Timestamp) -> Result<RatingEffect, StoreError>;
+
+    /// Deletes cached answers; returns how many.
+    async fn forget_cache(&self, forget: Forget, mode: ForgetMode) -> Result<u64, StoreError>;
+
+    /// Sums requests.
+    async fn cost_report(&self, query: ReportQuery) -> Result<Report, StoreError>;
+
+    /// Counts what the cache holds.
+    async fn cache_stats(&self, now: Timestamp) -> Result<CacheStats, StoreError>;
+}
