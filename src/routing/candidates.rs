@@ -1,6 +1,7 @@
 //! Which models may be asked at all: configured, known, priced, big enough and cheap enough.
 
 use jiff::Timestamp;
+use strum::VariantArray;
 
 use crate::cost::catalogue::Catalogue;
 use crate::cost::estimate::{estimate, fits, input_tokens};
@@ -56,6 +57,12 @@ pub const fn variable(provider: ProviderId) -> &'static str {
     }
 }
 
+/// Says that no provider is configured, and which variables would configure one.
+pub fn no_provider() -> NoCandidate {
+    let variables: Vec<_> = ProviderId::VARIANTS.iter().copied().map(variable).collect();
+    NoCandidate::NoProvider(variables.join(", "))
+}
+
 /// Lists the models that may answer a request, with their prices at a time; never an empty list.
 pub fn eligible(
     supply: Supply<'_>,
@@ -97,9 +104,7 @@ fn asked_for(supply: Supply<'_>, request: &RouteRequest) -> Result<Vec<ModelCard
         return Ok(vec![card]);
     }
     if supply.configured.is_empty() {
-        use strum::VariantArray;
-        let variables: Vec<_> = ProviderId::VARIANTS.iter().copied().map(variable).collect();
-        return Err(NoCandidate::NoProvider(variables.join(", ")));
+        return Err(no_provider());
     }
     let cards: Vec<ModelCard> = supply
         .models

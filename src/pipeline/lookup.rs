@@ -1,0 +1,155 @@
+//! The cache's part of the flow: what may be looked up, and what was found.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Journey, Pipeline};
+use crate::cache::admission::{Admission, NEIGHBOURS, admission, choose, is_comparable, may_store};
+use crate::cache::freshness::Volatility;
+use crate::cache::scope::{period, prompt_sha256, scope_of};
+use crate::domain::answer::{CacheHit, Source};
+use crate::domain::ids::EntryId;
+use crate::domain::prompt::CacheMode;
+use crate::domain::record::{CacheEntry, RequestRecord, ScopeHash, StoredEmbedding};
+use crate::store::NearestQuery;
+
+/// How long a request waits for the weights to be loaded; they take a fraction of a second from disk.
+const EMBEDDER_PATIENCE: Duration = Duration::from_secs(3);
+
+/// What the cache may do for a request.
+pub(super) struct CachePlan {
+    admission: Admission,
+    is_read: bool,
+    scope: ScopeHash,
+    ttl: Duration,
+    pub(super) prompt_sha256: [u8; 32],
+}
+
+/// An answer to serve.
+pub(super) struct Found {
+    pub(super) entry: CacheEntry,
+    pub(super) hit: CacheHit,
+    pub(super) source: Source,
+}
+
+impl CachePlan {
+    pub(super) fn new(
+        request: &crate::domain::prompt::RouteRequest,
+        at: Timestamp,
+        stable_ttl: Duration,
+    ) -> Self {
+        let prompt = request.prompt.as_str();
+        let volatility = Volatility::of(prompt);
+        Self {
+            admission: admission(request, volatility),
+            is_read: request.cache == CacheMode::Use,
+            scope: scope_of(request, period(volatility, at).as_deref()),
+            ttl: volatility.ttl(stable_ttl),
+            prompt_sha256: prompt_sha256(prompt),
+        }
+    }
+}
+
+impl Pipeline {
+    /// Looks for an answer to exactly this prompt, before anything is embedded.
+    pub(super) async fn find_exact(&self, journey: &mut Journey) -> Option<Found> {
+        let plan = &journey.cache;
+        if !plan.is_read || plan.admission == Admission::Never {
+            return None;
+        }
+        match self.store.find_exact(plan.scope, plan.prompt_sha256, journey.at).await {
+            Ok(entry) => entry.map(|entry| found(entry, 1.0, Source::CacheExact, journey.at)),
+            Err(error) => {
+                journey.degraded.push(format!("the cache was not read: {error}"));
+                None
+            }
+        }
+    }
+
+    /// Embeds the prompt where its neighbours would mean something.
+    pub(super) async fn embed(&self, journey: &mut Journey) -> Option<StoredEmbedding> {
+        if journey.cache.admission != Admission::Semantic {
+            return None;
+        }
+        let text = journey.request.prompt.as_str().to_owned();
+        match self.embedder.embed(text, EMBEDDER_PATIENCE).await {
+            Ok(embedded) if is_comparable(embedded.truncated, embedded.unknown_share) => {
+                let fingerprint = self.embedder.fingerprint()?;
+                Some(StoredEmbedding { fingerprint, embedding: embedded.embedding })
+            }
+            Ok(_) => None,
+            Err(error) => {
+                journey.degraded.push(error.to_string());
+                None
+            }
+        }
+    }
+
+    /// Looks for an answer to a prompt that is near enough.
+    pub(super) async fn find_similar(
+        &self,
+        journey: &mut Journey,
+        embedding: Option<&StoredEmbedding>,
+    ) -> Option<Found> {
+        if !journey.cache.is_read {
+            return None;
+        }
+        let query = NearestQuery {
+            scope: journey.cache.scope,
+            embedding: embedding?.clone(),
+            limit: NEIGHBOURS,
+            now: journey.at,
+        };
+        match self.store.match_cache_entries(query).await {
+            Ok(neighbours) => {
+                let chosen = choose(&neighbours, self.settings.similarity_threshold)?;
+                Some(found(chosen.entry.clone(), chosen.similarity, Source::CacheSemantic, journey.at))
+            }
+            Err(error) => {
+                journey.degraded.push(format!("the cache was not read: {error}"));
+                None
+            }
+        }
+    }
+}
+
+impl Journey {
+    /// Makes the entry that keeps a bought answer, where it may be kept.
+    pub(super) fn entry(
+        &self,
+        record: &RequestRecord,
+        text: &str,
+        embedding: Option<StoredEmbedding>,
+    ) -> Option<CacheEntry> {
+        let finish_reason = record.finish_reason?;
+        if self.cache.admission == Admission::Never || !may_store(text, finish_reason) {
+            return None;
+        }
+        let now = Timestamp::now();
+        Some(CacheEntry {
+            id: EntryId::new(),
+            scope: self.cache.scope,
+            prompt_sha256: self.cache.prompt_sha256,
+            embedding,
+            text: text.to_owned(),
+            reference: record.reference.clone()?,
+            usage: record.usage,
+            cost: record.cost,
+            finish_reason,
+            request_id: self.id,
+            created_at: now,
+            expires_at: now.checked_add(SignedDuration::try_from(self.cache.ttl).ok()?).ok()?,
+        })
+    }
+}
+
+fn found(entry: CacheEntry, similarity: f32, source: Source, now: Timestamp) -> Found {
+    let age = now.duration_since(entry.created_at).as_secs();
+    let hit = CacheHit {
+        entry_id: entry.id,
+        similarity,
+        age_seconds: u64::try_from(age).unwrap_or(0),
+    };
+    Found { entry, hit, source }
+}

@@ -1,0 +1,50 @@
+//! What the pipeline gives back.
+
+use crate::domain::decision::Candidate;
+use crate::domain::ids::RequestId;
+use crate::domain::record::RequestRecord;
+use crate::routing::candidates::NoCandidate;
+use crate::store::StoreError;
+
+/// An answered request.
+#[derive(Clone)]
+pub struct Routed {
+    /// What was written down, word for word.
+    pub record: RequestRecord,
+    pub text: String,
+    /// What did not work on the way, each with its way out.
+    pub degraded: Vec<String>,
+    /// Whether the answer was made up on this machine.
+    pub simulated: bool,
+}
+
+impl std::fmt::Debug for Routed {
+    /// Leaves out the text: answers are in no log.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Routed").field("record", &self.record).finish_non_exhaustive()
+    }
+}
+
+/// What would be asked.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub record: RequestRecord,
+    pub candidates: Vec<Candidate>,
+    /// Remarks, such as that no provider is configured.
+    pub degraded: Vec<String>,
+    pub simulated: bool,
+}
+
+/// Why a request was not answered.
+#[derive(Debug, thiserror::Error)]
+pub enum RouteError {
+    #[error(transparent)]
+    NoCandidate(#[from] NoCandidate),
+    /// Nobody is paid before the request is written down.
+    #[error("nothing was sent, because the request could not be recorded first: {0}")]
+    NotRecorded(#[from] StoreError),
+    #[error("no model answered request {id}: {}", failures.join("; "))]
+    NoAnswer { id: RequestId, failures: Vec<String> },
+    #[error("request {0} was given up because the program is stopping")]
+    Stopped(RequestId),
+}
