@@ -3,6 +3,12 @@
 //! It does not decide what is similar enough, and nothing here leaves the machine but the download
 //! of the weights.
 
+mod hub;
+pub mod minilm;
+pub mod weights;
+mod wheel;
+pub mod worker;
+
 use crate::domain::embedding::Embedding;
 
 /// An embedding with what was left out of it.

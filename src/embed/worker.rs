@@ -1,0 +1,344 @@
+//! The one thread that owns the embedder, and the handle that everyone else has.
+//!
+//! It knows neither weights nor models, only how to load an [`Embedder`] and to wait for it.
+//! Invariant: a caller always gets an answer, whether the embedder is loading, broken or panicking.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::{EmbedError, Embedded, Embedder};
+
+/// Texts that may wait.
+const QUEUE_CAPACITY: usize = 256;
+
+/// A failed load is tried again after this time at the earliest, as the weights may have come.
+const RETRY_AFTER: Duration = Duration::from_secs(60);
+
+/// Makes the embedder, on the worker's thread; may block, and is called again after a failure.
+pub type Loader = Box<dyn FnMut() -> Result<Box<dyn Embedder>, EmbedError> + Send>;
+
+/// What the worker is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WorkerState {
+    /// Nobody has asked for an embedding yet.
+    NotStarted,
+    Loading,
+    Ready {
+        fingerprint: String,
+    },
+    /// Loading failed, for this reason.
+    Unavailable(String),
+}
+
+/// A handle on the thread that embeds; the thread ends with its last handle.
+#[derive(Clone)]
+pub struct EmbedWorker {
+    requests: mpsc::Sender<Request>,
+    state: watch::Receiver<WorkerState>,
+    unstarted: Arc<Mutex<Option<Worker>>>,
+}
+
+struct Request {
+    text: String,
+    reply: oneshot::Sender<Result<Embedded, EmbedError>>,
+}
+
+struct Worker {
+    loader: Loader,
+    retry_after: Duration,
+    requests: mpsc::Receiver<Request>,
+    state: watch::Sender<WorkerState>,
+}
+
+impl EmbedWorker {
+    /// Makes a handle; thread and weights wait for the first text.
+    pub fn new(loader: Loader) -> Self {
+        Self::with_retry_after(loader, RETRY_AFTER)
+    }
+
+    fn with_retry_after(loader: Loader, retry_after: Duration) -> Self {
+        let (sender, requests) = mpsc::channel(QUEUE_CAPACITY);
+        let (state_sender, state) = watch::channel(WorkerState::NotStarted);
+        let worker = Worker { loader, retry_after, requests, state: state_sender };
+        Self { requests: sender, state, unstarted: Arc::new(Mutex::new(Some(worker))) }
+    }
+
+    /// Starts loading in the background, if that has not happened yet. Does not block.
+    pub fn start(&self) {
+        let Some(worker) = self.unstarted.lock().unwrap_or_else(PoisonError::into_inner).take() else {
+            return;
+        };
+        worker.state.send_replace(WorkerState::Loading);
+        let state = worker.state.clone();
+        if let Err(error) = thread::Builder::new().name("embed".to_owned()).spawn(|| worker.run()) {
+            state.send_replace(WorkerState::Unavailable(format!("no thread for the embedder: {error}")));
+        }
+    }
+
+    /// Embeds a text, after waiting at most `patience` for the embedder to load.
+    ///
+    /// The time in the queue and in the model is not limited; drop the future to give up.
+    ///
+    /// # Errors
+    /// [`EmbedError::Loading`] when `patience` is over, [`EmbedError::Busy`] when the queue is full,
+    /// [`EmbedError::Unavailable`] when loading failed, [`EmbedError::Failed`] when embedding did.
+    ///
+    /// Cancel safe: yes, because a text whose caller is gone is skipped and nothing is written.
+    pub async fn embed(&self, text: String, patience: Duration) -> Result<Embedded, EmbedError> {
+        self.start();
+        let (reply, mut answer) = oneshot::channel();
+        match self.requests.try_send(Request { text, reply }) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) if self.state() == WorkerState::Loading => {
+                return Err(EmbedError::Loading);
+            }
+            Err(TrySendError::Full(_)) => return Err(EmbedError::Busy),
+            Err(TrySendError::Closed(_)) => return Err(self.closed()),
+        }
+        if let Ok(answered) = tokio::time::timeout(patience, &mut answer).await {
+            return answered.unwrap_or_else(|_| Err(self.closed()));
+        }
+        match self.state() {
+            WorkerState::Ready { .. } => answer.await.unwrap_or_else(|_| Err(self.closed())),
+            WorkerState::Unavailable(reason) => Err(EmbedError::Unavailable(reason)),
+            WorkerState::Loading | WorkerState::NotStarted => Err(EmbedError::Loading),
+        }
+    }
+
+    /// Gives the fingerprint of the embedder once it is loaded.
+    pub fn fingerprint(&self) -> Option<String> {
+        match self.state() {
+            WorkerState::Ready { fingerprint } => Some(fingerprint),
+            WorkerState::NotStarted | WorkerState::Loading | WorkerState::Unavailable(_) => None,
+        }
+    }
+
+    /// Says what the worker is doing.
+    pub fn state(&self) -> WorkerState {
+        self.state.borrow().clone()
+    }
+
+    fn closed(&self) -> EmbedError {
+        match self.state() {
+            WorkerState::Unavailable(reason) => EmbedError::Unavailable(reason),
+            _ => EmbedError::Failed("its thread has ended".to_owned()),
+        }
+    }
+}
+
+impl fmt::Debug for EmbedWorker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EmbedWorker").field("state", &self.state()).finish_non_exhaustive()
+    }
+}
+
+impl Worker {
+    fn run(mut self) {
+        let mut embedder = self.load();
+        let mut tried_at = Instant::now();
+        while let Some(Request { text, reply }) = self.requests.blocking_recv() {
+            if embedder.is_err() && tried_at.elapsed() >= self.retry_after {
+                embedder = self.load();
+                tried_at = Instant::now();
+            }
+            if reply.is_closed() {
+                continue;
+            }
+            let answer = match &mut embedder {
+                Ok(embedder) => embed_or_catch(embedder.as_mut(), &text),
+                Err(reason) => Err(EmbedError::Unavailable(reason.clone())),
+            };
+            // A caller that gave up meanwhile has dropped the other end.
+            let _ = reply.send(answer);
+        }
+    }
+
+    /// Loads the embedder, or remembers why not.
+    fn load(&mut self) -> Result<Box<dyn Embedder>, String> {
+        self.state.send_replace(WorkerState::Loading);
+        let started_at = Instant::now();
+        let loaded = match catch_unwind(AssertUnwindSafe(&mut self.loader)) {
+            Ok(Ok(embedder)) => Ok(embedder),
+            Ok(Err(EmbedError::Unavailable(reason))) => Err(reason),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err("loading it panicked".to_owned()),
+        };
+        let state = match &loaded {
+            Ok(embedder) => {
+                let fingerprint = embedder.fingerprint().to_owned();
+                let duration_ms = started_at.elapsed().as_millis();
+                tracing::info!(embedder.fingerprint = %fingerprint, duration_ms, "the embedder is loaded");
+                WorkerState::Ready { fingerprint }
+            }
+            Err(reason) => {
+                tracing::warn!(%reason, "no embedder");
+                WorkerState::Unavailable(reason.clone())
+            }
+        };
+        self.state.send_replace(state);
+        loaded
+    }
+}
+
+fn embed_or_catch(embedder: &mut dyn Embedder, text: &str) -> Result<Embedded, EmbedError> {
+    // The payload of a panic may repeat the text, so it is not passed on.
+    catch_unwind(AssertUnwindSafe(|| embedder.embed(text)))
+        .unwrap_or_else(|_| Err(EmbedError::Failed("it panicked".to_owned())))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+    use std::task::{Context, Waker};
+
+    use super::*;
+    use crate::domain::embedding::{DIMENSIONS, Embedding};
+
+    const PATIENT: Duration = Duration::from_secs(60);
+    const IMPATIENT: Duration = Duration::ZERO;
+
+    /// Says what it embeds, waits for a word if it has a gate, and says goodbye.
+    struct Fake {
+        seen: Sender<String>,
+        gate: Option<Receiver<()>>,
+    }
+
+    impl Embedder for Fake {
+        fn fingerprint(&self) -> &str {
+            "fake"
+        }
+
+        fn embed(&mut self, text: &str) -> Result<Embedded, EmbedError> {
+            self.seen.send(text.to_owned()).unwrap();
+            if let Some(gate) = &self.gate {
+                gate.recv().unwrap();
+            }
+            assert_ne!(text, "panic");
+            let mut numbers = vec![0.0; DIMENSIONS];
+            numbers[0] = 1.0;
+            let embedding = Embedding::new(numbers).unwrap();
+            Ok(Embedded { embedding, tokens: text.len(), truncated: false, unknown_share: 0.0 })
+        }
+    }
+
+    impl Drop for Fake {
+        fn drop(&mut self) {
+            let _ = self.seen.send("dropped".to_owned());
+        }
+    }
+
+    /// A worker whose loader gives one fake embedder.
+    fn worker(gate: Option<Receiver<()>>) -> (EmbedWorker, Receiver<String>) {
+        let (seen, sights) = channel();
+        let mut fake = Some(Fake { seen, gate });
+        (EmbedWorker::new(Box::new(move || Ok(Box::new(fake.take().unwrap())))), sights)
+    }
+
+    #[tokio::test]
+    async fn the_first_text_loads_the_embedder_and_the_last_handle_ends_the_thread() {
+        let (worker, sights) = worker(None);
+        assert_eq!((worker.state(), worker.fingerprint()), (WorkerState::NotStarted, None));
+        assert_eq!(worker.embed("abc".to_owned(), PATIENT).await.unwrap().tokens, 3);
+        assert_eq!(worker.fingerprint().as_deref(), Some("fake"));
+        let other = worker.clone();
+        drop(worker);
+        assert_eq!(other.embed("abcd".to_owned(), IMPATIENT).await.unwrap().tokens, 4);
+        drop(other);
+        assert_eq!(sights.into_iter().collect::<Vec<_>>(), ["abc", "abcd", "dropped"]);
+    }
+
+    #[tokio::test]
+    async fn a_caller_waits_for_loading_only_as_long_as_its_patience() {
+        let (go, gate) = channel();
+        let (seen, sights) = channel();
+        let mut fake = Some(Fake { seen, gate: None });
+        let worker = EmbedWorker::new(Box::new(move || {
+            gate.recv().unwrap();
+            Ok(Box::new(fake.take().unwrap()))
+        }));
+        for _ in 0..QUEUE_CAPACITY + 1 {
+            let impatient = worker.embed("a".to_owned(), IMPATIENT).await;
+            assert!(matches!(impatient, Err(EmbedError::Loading)), "{impatient:?}");
+        }
+        assert_eq!(worker.state(), WorkerState::Loading);
+        go.send(()).unwrap();
+        while worker.state() == WorkerState::Loading {
+            tokio::task::yield_now().await;
+        }
+        while worker.requests.capacity() < QUEUE_CAPACITY {
+            tokio::task::yield_now().await;
+        }
+        worker.embed("b".to_owned(), PATIENT).await.unwrap();
+        assert_eq!(sights.try_recv().unwrap(), "b", "texts whose callers are gone are skipped");
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_is_said_and_not_waited_for() {
+        let (go, gate) = channel();
+        let (worker, sights) = worker(Some(gate));
+        let mut waiting: Vec<_> = Vec::new();
+        for _ in 0..QUEUE_CAPACITY + 1 {
+            let mut answer = Box::pin(worker.embed("a".to_owned(), PATIENT));
+            assert!(answer.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+            if waiting.is_empty() {
+                assert_eq!(sights.recv().unwrap(), "a");
+            }
+            waiting.push(answer);
+        }
+        let refused = worker.embed("b".to_owned(), PATIENT).await;
+        assert!(matches!(refused, Err(EmbedError::Busy)), "{refused:?}");
+        waiting.truncate(2);
+        (0..2).for_each(|_| go.send(()).unwrap());
+        for answer in waiting {
+            answer.await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_reaches_the_caller_as_an_error_and_the_next_text_is_embedded() {
+        let (worker, _sights) = worker(None);
+        let failed = worker.embed("panic".to_owned(), PATIENT).await;
+        assert!(matches!(failed, Err(EmbedError::Failed(_))), "{failed:?}");
+        worker.embed("calm".to_owned(), PATIENT).await.unwrap();
+    }
+
+    /// Loads twice without weights, and finds them the third time.
+    async fn check_retry(retry_after: Duration, expected: &[&str]) {
+        let (seen, _sights) = channel();
+        let mut fake = Some(Fake { seen, gate: None });
+        let mut loads = 0;
+        let loader: Loader = Box::new(move || {
+            loads += 1;
+            match loads {
+                1 => Err(EmbedError::Unavailable("first".to_owned())),
+                2 => panic!("no weights"),
+                _ => Ok(Box::new(fake.take().unwrap())),
+            }
+        });
+        let worker = EmbedWorker::with_retry_after(loader, retry_after);
+        worker.start();
+        while worker.state() == WorkerState::Loading {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(worker.state(), WorkerState::Unavailable("first".to_owned()));
+        for expected in expected {
+            let said = match worker.embed("a".to_owned(), PATIENT).await {
+                Ok(_) => "embedded".to_owned(),
+                Err(error) => error.to_string(),
+            };
+            assert_eq!(&said, expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_failed_load_is_remembered_and_tried_again_later() {
+        check_retry(RETRY_AFTER, &["no embedder: first", "no embedder: first"]).await;
+        check_retry(Duration::ZERO, &["no embedder: loading it panicked", "embedded", "embedded"]).await;
+    }
+}

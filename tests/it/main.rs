@@ -1,0 +1,3 @@
+//! The one integration binary: the program against the real things it stands on.
+
+mod embedding;
