@@ -5,6 +5,7 @@ pub mod config;
 pub mod cost;
 pub mod domain;
 pub mod embed;
+pub mod pipeline;
 pub mod providers;
 pub mod routing;
 pub mod store;

@@ -148,12 +148,7 @@ impl Pipeline {
             tracing::error!(request.id = %journey.id, %error, "a cache hit was not recorded");
             journey.degraded.push(format!("this request is in no report: {error}"));
         }
-        Routed {
-            record,
-            text: entry.text,
-            degraded: journey.degraded,
-            simulated: self.settings.simulated,
-        }
+        Routed { record, text: entry.text, degraded: journey.degraded, simulated: self.settings.simulated }
     }
 
     fn baseline(&self, usage: &Usage, at: Timestamp) -> Option<crate::domain::record::Baseline> {
@@ -211,7 +206,8 @@ impl Journey {
     /// Writes the decision into the record, with the most that it may cost.
     fn intent(&self, decision: &Decision) -> RequestRecord {
         let first = decision.candidates.first();
-        let worst_cases = decision.candidates.iter().map(|candidate| candidate.estimate.map(|cost| cost.high));
+        let worst_cases =
+            decision.candidates.iter().map(|candidate| candidate.estimate.map(|cost| cost.high));
         RequestRecord {
             strategy: decision.strategy,
             complexity: Some(decision.complexity),

@@ -146,10 +146,6 @@ impl Journey {
 
 fn found(entry: CacheEntry, similarity: f32, source: Source, now: Timestamp) -> Found {
     let age = now.duration_since(entry.created_at).as_secs();
-    let hit = CacheHit {
-        entry_id: entry.id,
-        similarity,
-        age_seconds: u64::try_from(age).unwrap_or(0),
-    };
+    let hit = CacheHit { entry_id: entry.id, similarity, age_seconds: u64::try_from(age).unwrap_or(0) };
     Found { entry, hit, source }
 }

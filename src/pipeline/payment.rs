@@ -69,8 +69,7 @@ impl Pipeline {
         journey: &Journey,
     ) -> ModelRef {
         let billed = ModelRef { provider: asked.provider, model: completion.model.clone() };
-        let price =
-            |reference: &ModelRef| self.catalogue.cost_of(reference, &completion.usage, journey.at);
+        let price = |reference: &ModelRef| self.catalogue.cost_of(reference, &completion.usage, journey.at);
         let cost = completion.reported_cost.or_else(|| price(&billed)).or_else(|| {
             // A dated or aliased name that the catalogue lacks is the model that was asked for.
             completion.model.starts_with(&asked.model).then(|| price(&asked)).flatten()

@@ -107,7 +107,9 @@ impl Providers {
 const fn is_provider_wide(error: &ProviderError) -> bool {
     matches!(
         error,
-        ProviderError::OutOfCredit { .. } | ProviderError::Unauthorized { .. } | ProviderError::Unreachable(_)
+        ProviderError::OutOfCredit { .. }
+            | ProviderError::Unauthorized { .. }
+            | ProviderError::Unreachable(_)
     )
 }
 

@@ -4,6 +4,7 @@
 //! second call may be a second bill. Prompts, answers and keys are in none of its errors.
 
 pub mod error;
+pub mod fallback;
 
 use std::time::Duration;
 

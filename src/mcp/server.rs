@@ -1,0 +1,145 @@
+//! The server: what it can do, and who does it.
+
+use std::borrow::Cow;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures::FutureExt;
+use rmcp::handler::server::router::tool::ToolRouter;
+use rmcp::handler::server::tool::ToolCallContext;
+use rmcp::model::{
+    CacheScope, CallToolRequestParams, CallToolResponse, DiscoverResult, Implementation, ListResourcesResult,
+    ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult,
+    ResourceContents, ServerCapabilities, ServerConfig, Tool,
+};
+use rmcp::service::RequestContext;
+use rmcp::{ErrorData, RoleServer, ServerHandler};
+use serde_json::json;
+
+use super::metrics;
+use super::schema::portable;
+use super::tools::refused;
+use crate::domain::decision::StrategyName;
+use crate::pipeline::Pipeline;
+
+const INSTRUCTIONS: &str = "Answers prompts at the lowest cost that still answers them well. Call route_prompt to \
+have a prompt answered (dry_run to see candidates and prices first), rate_response to say whether the answer was \
+good, cost_report for spend and savings, forget_cache to drop stored answers.";
+
+/// How long clients may keep the list of tools, which never changes while the program runs.
+const LIST_TTL_MS: u64 = 3_600_000;
+
+/// The MCP server of one pipeline.
+#[derive(Clone)]
+pub struct Server {
+    pipeline: Pipeline,
+    pub(super) default_strategy: StrategyName,
+    tools: Arc<ToolRouter<Self>>,
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server").field("pipeline", &self.pipeline).finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    /// Makes a server over a pipeline; `default_strategy` is for callers that name none.
+    pub fn new(pipeline: Pipeline, default_strategy: StrategyName) -> Self {
+        let mut tools = Self::route_prompt_tool()
+            + Self::cost_report_tool()
+            + Self::rate_response_tool()
+            + Self::forget_cache_tool();
+        for route in tools.map.values_mut() {
+            route.attr.input_schema = portable(&route.attr.input_schema);
+            route.attr.output_schema = route.attr.output_schema.as_ref().map(|schema| portable(schema));
+        }
+        Self { pipeline, default_strategy, tools: Arc::new(tools) }
+    }
+
+    /// Gives the pipeline.
+    pub const fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
+    }
+
+    /// Lists the tools, sorted by name.
+    pub fn tools(&self) -> Vec<Tool> {
+        self.tools.list_all()
+    }
+}
+
+impl ServerHandler for Server {
+    fn get_info(&self) -> ServerConfig {
+        let title = if self.pipeline.settings.simulated { "AI cost optimizer (simulated)" } else { "AI cost optimizer" };
+        ServerConfig::new(ServerCapabilities::builder().enable_tools().enable_resources().build())
+            .with_server_info(
+                Implementation::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")).with_title(title),
+            )
+            .with_instructions(INSTRUCTIONS)
+    }
+
+    async fn discover(&self, _: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
+        let versions: Cow<'_, _> = self.supported_protocol_versions();
+        Ok(DiscoverResult::from_server_info(versions.into_owned(), self.get_info())
+            .with_ttl_ms(LIST_TTL_MS)
+            .with_cache_scope(CacheScope::Public))
+    }
+
+    async fn list_tools(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        Ok(ListToolsResult::with_all_items(self.tools())
+            .with_ttl_ms(LIST_TTL_MS)
+            .with_cache_scope(CacheScope::Public))
+    }
+
+    fn get_tool(&self, name: &str) -> Option<Tool> {
+        self.tools.get(name).cloned()
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let name = request.name.clone();
+        let call = self.tools.call(ToolCallContext::new(self, request, context));
+        // rmcp never answers a call whose handler panicked.
+        AssertUnwindSafe(call).catch_unwind().await.unwrap_or_else(|_| {
+            tracing::error!(tool.name = %name, "a tool panicked");
+            Ok(refused(format!("{name} failed inside; the server's log on stderr says where")).into())
+        })
+    }
+
+    async fn list_resources(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        Ok(ListResourcesResult::with_all_items(metrics::resources())
+            .with_ttl_ms(LIST_TTL_MS)
+            .with_cache_scope(CacheScope::Public))
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let uri = request.uri;
+        let Some(metric) = metrics::Metric::of(&uri) else {
+            return Err(ErrorData::resource_not_found("resource not found", Some(json!({ "uri": uri }))));
+        };
+        let value = metric
+            .read(&self.pipeline)
+            .await
+            .map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
+        let contents = ResourceContents::text(value.to_string(), uri).with_mime_type("application/json");
+        Ok(ReadResourceResult::new(vec![contents])
+            .with_ttl_ms(metrics::TTL_MS)
+            .with_cache_scope(CacheScope::Private)
+            .into())
+    }
+}
