@@ -1,0 +1,4 @@
+//! The one integration binary: each module drives one adapter or surface from outside.
+#![expect(clippy::unwrap_used, reason = "a test whose setting cannot be built has failed")]
+
+mod providers;
