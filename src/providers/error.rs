@@ -24,12 +24,12 @@ pub enum ProviderError {
     Rejected { code: String },
     #[error("no answer within {} ms", .0.as_millis())]
     Timeout(Duration),
-    /// Nothing was sent, or the connection broke.
+    /// No connection came about: nothing was sent.
     #[error("not reachable ({0}); hint: check the network and the base URL")]
     Unreachable(String),
     #[error("the provider failed (HTTP {status}, {code})")]
     Upstream { status: u16, code: String },
-    /// An answer with status 200 that cannot be read; it may have been billed.
+    /// An answer that cannot be read, or that broke off after the request went out; it may have been billed.
     #[error("the provider's answer cannot be read ({0})")]
     Malformed(String),
 }

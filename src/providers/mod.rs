@@ -3,8 +3,14 @@
 //! It does not choose a model and does not price a call; it never retries by itself, because a
 //! second call may be a second bill. Prompts, answers and keys are in none of its errors.
 
+pub mod anthropic;
+mod conversation;
 pub mod error;
 pub mod fallback;
+pub mod gemini;
+pub mod http;
+pub mod openai_chat;
+pub mod simulated;
 
 use std::time::Duration;
 

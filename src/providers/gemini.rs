@@ -1,0 +1,238 @@
+//! Speaks to Gemini: the native `generateContent`, because the OpenAI-compatible one hides
+//! thoughts and blocked prompts.
+//!
+//! The key travels in a header, never in the URL.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::conversation;
+use super::http::{self, Endpoint, Refusal, Reply};
+use super::{Provider, ProviderCall, ProviderError};
+use crate::domain::answer::{Completion, FinishReason};
+use crate::domain::prompt::{Role, Turn};
+use crate::domain::usage::Usage;
+
+/// Where Gemini listens unless the user says otherwise.
+pub const DEFAULT_BASE_URL: &str = "https://generativelanguage.googleapis.com";
+
+/// Asks Gemini models.
+#[derive(Debug)]
+pub struct Gemini {
+    client: reqwest::Client,
+    endpoint: Endpoint,
+}
+
+impl Gemini {
+    /// Takes the shared client; `/v1beta/models/{model}:generateContent` is appended to the base URL.
+    pub const fn new(client: reqwest::Client, endpoint: Endpoint) -> Self {
+        Self { client, endpoint }
+    }
+}
+
+#[async_trait]
+impl Provider for Gemini {
+    async fn complete(&self, call: &ProviderCall) -> Result<Completion, ProviderError> {
+        let key = self.endpoint.required_key("")?;
+        if !is_model_id(&call.model) {
+            return Err(ProviderError::ModelNotFound { code: "not_a_model_id".into() });
+        }
+        let method = format!("{}:generateContent", call.model);
+        let turns = conversation::alternating(&call.turns);
+        let request = self
+            .client
+            .post(self.endpoint.url(&["v1beta", "models", &method]))
+            .header("x-goog-api-key", key)
+            .json(&Request {
+                system_instruction: conversation::system(call)
+                    .map(|text| Content { role: None, parts: [Part { text }] }),
+                contents: turns.iter().map(Content::from).collect(),
+                generation_config: GenerationConfig {
+                    max_output_tokens: call.max_output_tokens(),
+                    temperature: call.temperature,
+                },
+            });
+        match http::send(request, call.timeout).await? {
+            Reply::Answer(body) => completion(call, http::parse(&body)?),
+            Reply::Refusal(refusal) => Err(error(refusal, self.endpoint.key_variable)),
+        }
+    }
+}
+
+/// Says whether a model's name is one plain path segment, so that it cannot ask another method.
+fn is_model_id(model: &str) -> bool {
+    !model.is_empty() && model.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+}
+
+fn completion(call: &ProviderCall, answer: Answer) -> Result<Completion, ProviderError> {
+    let usage = answer.usage_metadata.ok_or_else(|| ProviderError::Malformed("no usage".into()))?;
+    let (text, finish_reason) = match answer.candidates.into_iter().next() {
+        Some(candidate) => (candidate.text(), candidate.finish_reason()),
+        // A blocked prompt has been read, and is paid for.
+        None if answer.prompt_feedback.is_some_and(|feedback| feedback.block_reason.is_some()) => {
+            (String::new(), FinishReason::ContentFilter)
+        }
+        None => return Err(ProviderError::Malformed("no candidates".into())),
+    };
+    Ok(Completion {
+        text,
+        model: answer.model_version.unwrap_or_else(|| call.model.clone()),
+        usage: usage.into(),
+        reported_cost: None,
+        finish_reason,
+    })
+}
+
+fn error(mut refusal: Refusal, variable: &'static str) -> ProviderError {
+    const BAD_KEY: &str = "API_KEY_INVALID";
+    let code = refusal.code(&["/error/status"]);
+    let details = refusal.body.pointer("/error/details").and_then(Value::as_array);
+    let details = details.map(Vec::as_slice).unwrap_or_default();
+    if details.iter().any(|detail| field(detail, "reason") == Some(BAD_KEY)) {
+        return ProviderError::Unauthorized { code: BAD_KEY.into(), variable };
+    }
+    if refusal.status == 429 && details.iter().any(is_used_up) {
+        return ProviderError::OutOfCredit { code };
+    }
+    let delay = details.iter().find_map(|detail| retry_delay(field(detail, "retryDelay")?));
+    refusal.retry_after = delay.or(refusal.retry_after);
+    refusal.by_status(code, variable)
+}
+
+/// Says whether a quota is gone for today, or was never granted; any other refills within a minute.
+fn is_used_up(detail: &Value) -> bool {
+    let violations = detail.get("violations").and_then(Value::as_array);
+    violations.into_iter().flatten().any(|violation| {
+        field(violation, "quotaId").is_some_and(|id| id.contains("PerDay"))
+            || field(violation, "quotaValue") == Some("0")
+    })
+}
+
+fn field<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
+    object.get(name)?.as_str()
+}
+
+/// Reads a duration as Google writes it: `7s`, `7.5s`.
+fn retry_delay(text: &str) -> Option<Duration> {
+    http::wait(text.strip_suffix('s')?.parse().ok()?)
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Request<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    system_instruction: Option<Content<'a>>,
+    contents: Vec<Content<'a>>,
+    generation_config: GenerationConfig,
+}
+
+#[derive(Serialize)]
+struct Content<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'static str>,
+    parts: [Part<'a>; 1],
+}
+
+#[derive(Serialize)]
+struct Part<'a> {
+    text: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct GenerationConfig {
+    max_output_tokens: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<f64>,
+}
+
+impl<'a> From<&'a Turn> for Content<'a> {
+    fn from(turn: &'a Turn) -> Self {
+        let role = match turn.role {
+            Role::User => "user",
+            Role::Assistant => "model",
+        };
+        Self { role: Some(role), parts: [Part { text: &turn.text }] }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer {
+    #[serde(default)]
+    candidates: Vec<Candidate>,
+    prompt_feedback: Option<PromptFeedback>,
+    usage_metadata: Option<UsageMetadata>,
+    model_version: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PromptFeedback {
+    block_reason: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Candidate {
+    content: Option<AnswerContent>,
+    finish_reason: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct AnswerContent {
+    #[serde(default)]
+    parts: Vec<AnswerPart>,
+}
+
+#[derive(Deserialize)]
+struct AnswerPart {
+    text: Option<String>,
+    #[serde(default)]
+    thought: bool,
+}
+
+impl Candidate {
+    fn text(&self) -> String {
+        let parts = self.content.iter().flat_map(|content| &content.parts);
+        parts.filter(|part| !part.thought).filter_map(|part| part.text.as_deref()).collect()
+    }
+
+    fn finish_reason(&self) -> FinishReason {
+        match self.finish_reason.as_deref() {
+            Some("STOP") => FinishReason::Stop,
+            Some("MAX_TOKENS") => FinishReason::Length,
+            Some("SAFETY" | "RECITATION" | "BLOCKLIST" | "PROHIBITED_CONTENT" | "SPII" | "LANGUAGE") => {
+                FinishReason::ContentFilter
+            }
+            _ => FinishReason::Other,
+        }
+    }
+}
+
+/// Here thoughts are not among the candidates' tokens; a count of zero is left out.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct UsageMetadata {
+    prompt_token_count: u64,
+    tool_use_prompt_token_count: u64,
+    cached_content_token_count: u64,
+    candidates_token_count: u64,
+    thoughts_token_count: u64,
+}
+
+impl From<UsageMetadata> for Usage {
+    fn from(usage: UsageMetadata) -> Self {
+        Self {
+            input_tokens: usage.prompt_token_count.saturating_add(usage.tool_use_prompt_token_count),
+            cached_input_tokens: usage.cached_content_token_count,
+            cache_write_tokens: 0,
+            cache_write_1h_tokens: 0,
+            output_tokens: usage.candidates_token_count.saturating_add(usage.thoughts_token_count),
+            reasoning_tokens: usage.thoughts_token_count,
+        }
+    }
+}
