@@ -9,6 +9,7 @@ use candle_core::utils::{cuda_is_available, metal_is_available};
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use candle_transformers::models::bert::{BertModel, Config};
+use strum::{Display, EnumString, VariantArray};
 use tokenizers::{Encoding, Tokenizer, TruncationParams};
 
 use super::weights::Weights;
@@ -19,7 +20,8 @@ use crate::domain::embedding::{DIMENSIONS, Embedding};
 pub const READ_LIMIT: usize = 256;
 
 /// The device that was asked for (`EMBEDDING_DEVICE`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Display, EnumString, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum DeviceChoice {
     /// CUDA or Metal if this build has it and the machine too, else the CPU.
     #[default]
@@ -34,10 +36,10 @@ impl DeviceChoice {
     pub fn open(self) -> Result<Device, EmbedError> {
         match self {
             Self::Cpu => Ok(Device::Cpu),
-            Self::Cuda if !cuda_is_available() => Err(lacks_feature("cuda")),
-            Self::Metal if !metal_is_available() => Err(lacks_feature("metal")),
-            Self::Cuda => Device::new_cuda(0).map_err(|error| lacks_device("cuda", &error)),
-            Self::Metal => Device::new_metal(0).map_err(|error| lacks_device("metal", &error)),
+            Self::Cuda if !cuda_is_available() => Err(lacks_feature(self)),
+            Self::Metal if !metal_is_available() => Err(lacks_feature(self)),
+            Self::Cuda => Device::new_cuda(0).map_err(|error| lacks_device(self, &error)),
+            Self::Metal => Device::new_metal(0).map_err(|error| lacks_device(self, &error)),
             Self::Auto => {
                 let accelerator = Self::Cuda.open().or_else(|_| Self::Metal.open());
                 Ok(accelerator.unwrap_or(Device::Cpu))
@@ -46,14 +48,14 @@ impl DeviceChoice {
     }
 }
 
-fn lacks_feature(device: &str) -> EmbedError {
+fn lacks_feature(device: DeviceChoice) -> EmbedError {
     EmbedError::Unavailable(format!(
         "EMBEDDING_DEVICE={device}, but this build has no {device}; \
          hint: build with `--features {device}`, or set EMBEDDING_DEVICE=auto"
     ))
 }
 
-fn lacks_device(device: &str, error: &candle_core::Error) -> EmbedError {
+fn lacks_device(device: DeviceChoice, error: &candle_core::Error) -> EmbedError {
     EmbedError::Unavailable(format!(
         "EMBEDDING_DEVICE={device}, but no such device opens ({error}); hint: set EMBEDDING_DEVICE=auto"
     ))

