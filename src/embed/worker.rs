@@ -111,6 +111,17 @@ impl EmbedWorker {
         }
     }
 
+    /// Waits until loading has ended, well or not, after starting it where it has not begun.
+    ///
+    /// Cancel safe: yes, because loading goes on.
+    pub async fn ready(&self) {
+        self.start();
+        let has_ended =
+            |state: &WorkerState| !matches!(state, WorkerState::NotStarted | WorkerState::Loading);
+        // A worker that is gone will not load any more.
+        let _ = self.state.clone().wait_for(has_ended).await;
+    }
+
     /// Gives the fingerprint of the embedder once it is loaded.
     pub fn fingerprint(&self) -> Option<String> {
         match self.state() {

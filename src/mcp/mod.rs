@@ -9,13 +9,12 @@ mod schema;
 pub mod server;
 mod stdio;
 mod tools;
-mod wire;
+pub mod wire;
 
-use std::process::ExitCode;
 use std::time::Duration;
 
 use rmcp::ServiceExt;
-use rmcp::service::ServerInitializeError;
+use rmcp::service::{QuitReason, ServerInitializeError};
 use tokio_util::sync::CancellationToken;
 
 use self::guard::{DRAIN, Guard};
@@ -23,37 +22,34 @@ use self::server::Server;
 use self::stdio::Stdio;
 
 pub use self::tools::report_of;
-pub use self::wire::plan::PlanOutput;
-pub use self::wire::report::ReportOutput;
-pub use self::wire::route::RouteOutput;
 
 /// Serves one client on stdin and stdout until it hangs up or `stop` is cancelled.
 ///
 /// Calls under way are answered first, for 5 s after end of input and 1.5 s after `stop`; payments under way
 /// are recorded.
-pub async fn serve(server: Server, stop: CancellationToken) -> ExitCode {
+pub async fn serve(server: Server, stop: CancellationToken) -> Result<(), ServeError> {
     let payments = server.pipeline().payments.clone();
     let transport = Guard::new(Stdio::new(), stop);
-    let code = match server.serve(transport).await {
+    let result = match server.serve(transport).await {
         Ok(running) => match running.waiting().await {
-            Ok(reason) => {
-                tracing::info!(?reason, "the client is gone");
-                ExitCode::SUCCESS
-            }
-            Err(error) => {
-                tracing::error!(%error, "the server's task failed");
-                ExitCode::FAILURE
-            }
+            Ok(QuitReason::JoinError(error)) | Err(error) => Err(ServeError::Task(error)),
+            Ok(_) => Ok(()),
         },
-        Err(ServerInitializeError::ConnectionClosed(_) | ServerInitializeError::Cancelled) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!(%error, "the conversation did not start");
-            ExitCode::FAILURE
-        }
+        Err(ServerInitializeError::ConnectionClosed(_) | ServerInitializeError::Cancelled) => Ok(()),
+        Err(error) => Err(ServeError::Start(Box::new(error))),
     };
     payments.close();
     if tokio::time::timeout(DRAIN + Duration::from_secs(5), payments.wait()).await.is_err() {
         tracing::error!(payments = payments.len(), "payments were cut off; their intents stand as unsettled");
     }
-    code
+    result
+}
+
+/// Why a conversation broke off.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error("the conversation did not start: {0}")]
+    Start(#[source] Box<ServerInitializeError>),
+    #[error("the server's task failed: {0}")]
+    Task(#[source] tokio::task::JoinError),
 }

@@ -61,9 +61,9 @@ fn rewrite(object: &mut JsonObject, definitions: &JsonObject, depth: u8) {
         object.remove("default");
     }
     let is_rust_format = |format: &Value| {
-        format
-            .as_str()
-            .is_some_and(|name| name.starts_with("uint") || name.starts_with("int") || name == "double" || name == "float")
+        format.as_str().is_some_and(|name| {
+            name.starts_with("uint") || name.starts_with("int") || name == "double" || name == "float"
+        })
     };
     if object.get("format").is_some_and(is_rust_format) {
         object.remove("format");

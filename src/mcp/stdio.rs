@@ -41,7 +41,13 @@ impl Stdio {
         let writer = TaskTracker::new();
         writer.spawn(write_lines(lines));
         writer.close();
-        Self { input: BufReader::new(tokio::io::stdin()), line: Vec::new(), is_skipping: false, output, writer }
+        Self {
+            input: BufReader::new(tokio::io::stdin()),
+            line: Vec::new(),
+            is_skipping: false,
+            output,
+            writer,
+        }
     }
 
     /// Reads up to the end of a line; `None` at the end of input.
@@ -106,7 +112,11 @@ impl Transport<RoleServer> for Stdio {
     async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleServer>> {
         loop {
             if self.next_line().await?.is_err() {
-                self.refuse(None, ErrorCode::INVALID_REQUEST, format!("the message is longer than {MAX_LINE} bytes"));
+                self.refuse(
+                    None,
+                    ErrorCode::INVALID_REQUEST,
+                    format!("the message is longer than {MAX_LINE} bytes"),
+                );
                 continue;
             }
             let parsed = parse(&self.line);
@@ -132,7 +142,11 @@ enum Parsed {
     Message(Box<RxJsonRpcMessage<RoleServer>>),
     /// A blank line, or a notification of another protocol.
     Ignored,
-    Refused { id: Option<RequestId>, code: ErrorCode, problem: String },
+    Refused {
+        id: Option<RequestId>,
+        code: ErrorCode,
+        problem: String,
+    },
 }
 
 fn parse(line: &[u8]) -> Parsed {

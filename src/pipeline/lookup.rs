@@ -15,7 +15,7 @@ use crate::domain::record::{CacheEntry, RequestRecord, ScopeHash, StoredEmbeddin
 use crate::store::NearestQuery;
 
 /// How long a request waits for the weights to be loaded; they take a fraction of a second from disk.
-const EMBEDDER_PATIENCE: Duration = Duration::from_secs(3);
+const EMBEDDER_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What the cache may do for a request.
 pub(super) struct CachePlan {

@@ -6,7 +6,6 @@ use super::{Journey, Pipeline, RouteError, Routed};
 use crate::domain::answer::{Attempt, AttemptOutcome, Completion, Source};
 use crate::domain::decision::Decision;
 use crate::domain::model::ModelRef;
-use crate::domain::money::Usd;
 use crate::domain::record::{CacheEntry, RequestRecord, RequestStatus, StoredEmbedding};
 use crate::store::StoreError;
 

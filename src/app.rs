@@ -1,0 +1,156 @@
+//! The composition root: the only place that knows every adapter.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use jiff::Timestamp;
+use strum::VariantArray;
+use tokio_util::task::TaskTracker;
+
+use crate::cache::admission::DEFAULT_SIMILARITY_THRESHOLD;
+use crate::config::{Config, Mode, ProviderConfig};
+use crate::cost::catalogue::Catalogue;
+use crate::cost::models::Models;
+use crate::cost::savings::default_baseline;
+use crate::domain::model::{ModelRef, ProviderId};
+use crate::embed::minilm::{DeviceChoice, MiniLm};
+use crate::embed::weights::{ModelName, Reach, WeightsSource};
+use crate::embed::worker::EmbedWorker;
+use crate::embed::{EmbedError, Embedder};
+use crate::mcp::server::Server;
+use crate::pipeline::{Pipeline, Settings};
+use crate::providers::Provider;
+use crate::providers::anthropic::{self, Anthropic};
+use crate::providers::fallback::Providers;
+use crate::providers::gemini::{self, Gemini};
+use crate::providers::http::{self, Endpoint};
+use crate::providers::openai_chat::{Flavour, OpenAiChat};
+use crate::providers::simulated::Simulated;
+use crate::routing::candidates::variable;
+use crate::store::local::LocalStore;
+
+/// The program, put together.
+#[derive(Debug, Clone)]
+pub struct App {
+    pub config: Config,
+    pub pipeline: Pipeline,
+}
+
+impl App {
+    /// Puts the program together; nothing is opened, loaded or called yet.
+    ///
+    /// `reach` says how far the search for the embedder's weights may go.
+    pub fn new(config: Config, reach: Reach) -> anyhow::Result<Self> {
+        let models = Arc::new(Models::new(&config.models).context(in_file(&config, "models"))?);
+        let catalogue = Arc::new(Catalogue::new(&config.prices).context(in_file(&config, "prices"))?);
+        let providers = providers(&config)?;
+        let baseline = baseline(&config, &models, &catalogue, &providers)?;
+        let settings = Settings {
+            similarity_threshold: config.similarity_threshold.unwrap_or(DEFAULT_SIMILARITY_THRESHOLD),
+            cache_ttl: config.cache_ttl,
+            baseline,
+            request_deadline: config.request_deadline,
+            simulated: config.mode == Mode::Simulate,
+        };
+        let pipeline = Pipeline {
+            settings,
+            models,
+            catalogue,
+            store: Arc::new(LocalStore::new(config.store_path())),
+            embedder: embedder(&config, reach)?,
+            providers,
+            payments: TaskTracker::new(),
+        };
+        Ok(Self { config, pipeline })
+    }
+
+    /// Waits until the embedder is loaded or known to be unavailable, as a command that ends may.
+    pub async fn await_embedder(&self) {
+        self.pipeline.embedder.ready().await;
+    }
+
+    /// Makes the MCP server of this program.
+    pub fn server(&self) -> Server {
+        Server::new(self.pipeline.clone(), self.config.default_strategy)
+    }
+}
+
+fn in_file(config: &Config, table: &str) -> String {
+    let file = config.file.as_ref().map_or_else(String::new, |path| path.display().to_string());
+    format!("[[{table}]] in {file}")
+}
+
+/// Gives the place where the embedder's weights may be.
+pub fn weights_source(config: &Config) -> anyhow::Result<WeightsSource> {
+    let name = ModelName::new(&config.embedding.model_name).context("EMBEDDING_MODEL_NAME")?;
+    let data_dir = config.data_dir.clone();
+    Ok(WeightsSource { name, folder: config.embedding.model_path.clone(), data_dir })
+}
+
+fn embedder(config: &Config, reach: Reach) -> anyhow::Result<EmbedWorker> {
+    let source = weights_source(config)?;
+    let device: DeviceChoice = config.embedding.device.parse().context("EMBEDDING_DEVICE")?;
+    // A device that this build lacks is found out now, not by the first prompt.
+    if device != DeviceChoice::Auto {
+        device.open()?;
+    }
+    let load = move || -> Result<Box<dyn Embedder>, EmbedError> {
+        let weights = source.load(reach)?;
+        Ok(Box::new(MiniLm::new(weights, device)?))
+    };
+    Ok(EmbedWorker::new(Box::new(load)))
+}
+
+fn baseline(
+    config: &Config,
+    models: &Models,
+    catalogue: &Catalogue,
+    providers: &Providers,
+) -> anyhow::Result<Option<ModelRef>> {
+    if let Some(name) = &config.baseline_model {
+        return Ok(Some(models.find(name).context("BASELINE_MODEL")?.reference));
+    }
+    let configured = providers.ids();
+    Ok(default_baseline(models, catalogue, |provider| configured.contains(&provider), Timestamp::now()))
+}
+
+fn providers(config: &Config) -> anyhow::Result<Providers> {
+    if config.mode == Mode::Simulate {
+        let simulated: Arc<dyn Provider> = Arc::new(Simulated { latency: Duration::ZERO });
+        return Ok(ProviderId::VARIANTS.iter().map(|id| (*id, Arc::clone(&simulated))).collect());
+    }
+    let client = http::client().context("the HTTP client cannot be made")?;
+    config
+        .providers
+        .iter()
+        .map(|configured| Ok((configured.provider, provider(configured, client.clone())?)))
+        .collect()
+}
+
+fn provider(configured: &ProviderConfig, client: reqwest::Client) -> anyhow::Result<Arc<dyn Provider>> {
+    let flavour = match configured.provider {
+        ProviderId::Anthropic | ProviderId::Gemini => None,
+        ProviderId::Cerebras => Some(Flavour::Cerebras),
+        ProviderId::OpenRouter => Some(Flavour::OpenRouter),
+        ProviderId::OpenAiCompatible => Some(Flavour::Compatible),
+        ProviderId::Ollama => Some(Flavour::Ollama),
+    };
+    let default_url = match configured.provider {
+        ProviderId::Anthropic => Some(anthropic::DEFAULT_BASE_URL),
+        ProviderId::Gemini => Some(gemini::DEFAULT_BASE_URL),
+        _ => flavour.and_then(Flavour::default_base_url),
+    };
+    let base_url = match (&configured.base_url, default_url) {
+        (Some(url), _) => url.clone(),
+        (None, Some(url)) => url.parse().context("the provider's own base URL")?,
+        (None, None) => anyhow::bail!("{} needs a base URL", configured.provider),
+    };
+    let endpoint =
+        Endpoint { base_url, key: configured.key.clone(), key_variable: variable(configured.provider) };
+    Ok(match (configured.provider, flavour) {
+        (ProviderId::Gemini, _) => Arc::new(Gemini::new(client, endpoint)),
+        (_, Some(flavour)) => Arc::new(OpenAiChat::new(client, endpoint, flavour)),
+        (_, None) => Arc::new(Anthropic::new(client, endpoint)),
+    })
+}

@@ -1,0 +1,103 @@
+//! The command line: one file a subcommand. stdout carries a command's result and nothing else.
+
+mod doctor;
+mod model;
+mod report;
+mod route;
+mod serve;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use serde::Serialize;
+
+use crate::config::{Config, Mode};
+use crate::telemetry;
+
+/// How the process ends, by its exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    Success = 0,
+    Failure = 1,
+    /// Arguments, configuration or the call itself was refused, and stderr says why.
+    Refused = 2,
+    /// No provider is configured; the result says which variable to set.
+    NotConfigured = 3,
+}
+
+/// Answers prompts at the lowest cost that still answers them well, and proves it.
+///
+/// Without a command it is an MCP server on stdin and stdout.
+#[derive(Debug, Parser)]
+#[command(name = "ai-cost-optimizer", version, max_term_width = 100)]
+pub struct Arguments {
+    /// Make answers up on this machine, at real prices; every result says so
+    #[arg(long, global = true)]
+    simulate: bool,
+    /// Print the result as JSON
+    #[arg(long, global = true)]
+    json: bool,
+    /// Write logs to this file instead of stderr
+    #[arg(long, global = true, value_name = "FILE")]
+    log_file: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve one MCP client on stdin and stdout (the default)
+    Serve,
+    /// Answer a prompt, or show what would be asked
+    Route(Box<route::RouteArguments>),
+    /// Show spend and savings
+    Report(report::ReportArguments),
+    /// Check configuration, store, weights and prices
+    Doctor,
+    /// Manage the embedding model
+    Model {
+        #[command(subcommand)]
+        command: model::ModelCommand,
+    },
+}
+
+impl Arguments {
+    /// Configures the program and runs the command.
+    pub async fn run(self) -> anyhow::Result<Exit> {
+        let mode = if self.simulate { Mode::Simulate } else { Mode::Local };
+        let config = Config::load(mode)?;
+        let is_server = matches!(self.command, None | Some(Command::Serve));
+        // People at a terminal asked for a result, not for a log.
+        let quiet = if is_server { config.log_level } else { config.log_level.min(tracing::Level::WARN) };
+        telemetry::start(quiet, self.log_file.as_deref())?;
+        let form = if self.json { Form::Json } else { Form::Text };
+        match self.command {
+            None | Some(Command::Serve) => serve::run(config).await,
+            Some(Command::Route(arguments)) => route::run(config, *arguments, form).await,
+            Some(Command::Report(arguments)) => report::run(config, arguments, form).await,
+            Some(Command::Doctor) => doctor::run(&config, form).await,
+            Some(Command::Model { command }) => model::run(&config, &command, form),
+        }
+    }
+}
+
+/// How a result is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Text,
+    Json,
+}
+
+/// Prints a result to stdout; a reader that went away is no error.
+fn print(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    let _ = writeln!(stdout, "{}", text.trim_end());
+    let _ = stdout.flush();
+}
+
+/// Prints a result as JSON.
+fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
+    print(&serde_json::to_string_pretty(value)?);
+    Ok(())
+}

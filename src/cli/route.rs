@@ -1,0 +1,121 @@
+//! `route`: one prompt from the command line.
+
+use anyhow::Context as _;
+use clap::Args;
+use serde_json::{Map, Value, json};
+use std::io::Read as _;
+
+use super::{Exit, Form, print, print_json};
+use crate::app::App;
+use crate::config::Config;
+use crate::embed::weights::Reach;
+use crate::mcp::wire::request::RouteInput;
+use crate::mcp::wire::route::RouteOutput;
+
+/// Longest prompt read from stdin, in bytes; the limit in characters is checked after.
+const MAX_STDIN: u64 = 4 * 1024 * 1024;
+
+#[derive(Debug, Args)]
+pub(super) struct RouteArguments {
+    /// The prompt; `-` reads it from stdin
+    prompt: String,
+    /// System prompt
+    #[arg(long)]
+    system: Option<String>,
+    /// economy, balanced or best
+    #[arg(long)]
+    quality: Option<String>,
+    /// complexity, learning or hybrid
+    #[arg(long)]
+    strategy: Option<String>,
+    /// Use this model only: provider/model or a bare id
+    #[arg(long)]
+    model: Option<String>,
+    /// Limit on visible output tokens
+    #[arg(long, value_name = "TOKENS")]
+    max_output_tokens: Option<u32>,
+    /// 0 to 2; above 0.3 nothing is cached
+    #[arg(long)]
+    temperature: Option<f64>,
+    /// The most this call may cost, in US dollars
+    #[arg(long, value_name = "USD", allow_negative_numbers = true)]
+    max_cost_usd: Option<f64>,
+    /// Also use models whose price is unknown
+    #[arg(long)]
+    allow_unpriced: bool,
+    /// use, refresh or off
+    #[arg(long)]
+    cache: Option<String>,
+    /// Only list candidates with their prices
+    #[arg(long)]
+    dry_run: bool,
+    /// Name of the conversation this belongs to
+    #[arg(long)]
+    session: Option<String>,
+    /// Label to report costs by; may be repeated
+    #[arg(long = "tag", value_name = "TAG")]
+    tags: Vec<String>,
+}
+
+pub(super) async fn run(config: Config, arguments: RouteArguments, form: Form) -> anyhow::Result<Exit> {
+    let default_strategy = config.default_strategy;
+    let input = arguments.into_input()?;
+    let is_dry_run = input.dry_run;
+    let request = input.into_request(default_strategy).map_err(anyhow::Error::msg)?;
+    let app = App::new(config, Reach::HubThenPip)?;
+    let is_configured = !app.pipeline.providers.ids().is_empty();
+    if is_dry_run || !is_configured {
+        let output = RouteOutput::from(app.pipeline.plan(request)?);
+        match form {
+            Form::Json => print_json(&output)?,
+            Form::Text => print(&output.to_plan_text()),
+        }
+        let code = if is_dry_run { Exit::Success } else { Exit::NotConfigured };
+        return Ok(code);
+    }
+    app.await_embedder().await;
+    let routed = app.pipeline.route(request).await?;
+    let output = RouteOutput::from(routed);
+    match form {
+        Form::Json => print_json(&output)?,
+        Form::Text => print(&output.to_text()),
+    }
+    Ok(Exit::Success)
+}
+
+impl RouteArguments {
+    /// Words the arguments as the tool takes them, so that both are checked by the same code.
+    fn into_input(self) -> anyhow::Result<RouteInput> {
+        let prompt = if self.prompt == "-" { read_stdin()? } else { self.prompt };
+        let mut object = Map::new();
+        let mut add = |name: &str, value: Value| {
+            if !value.is_null() {
+                object.insert(name.to_owned(), value);
+            }
+        };
+        add("prompt", json!(prompt));
+        add("system", json!(self.system));
+        add("quality", json!(self.quality));
+        add("strategy", json!(self.strategy));
+        add("model", json!(self.model));
+        add("max_output_tokens", json!(self.max_output_tokens));
+        add("temperature", json!(self.temperature));
+        add("max_cost_usd", json!(self.max_cost_usd));
+        add("allow_unpriced", json!(self.allow_unpriced));
+        add("cache", json!(self.cache));
+        add("dry_run", json!(self.dry_run));
+        add("session", json!(self.session));
+        add("tags", json!(self.tags));
+        serde_json::from_value(Value::Object(object)).context("the arguments are not what `route` takes")
+    }
+}
+
+fn read_stdin() -> anyhow::Result<String> {
+    let mut text = String::new();
+    std::io::stdin()
+        .lock()
+        .take(MAX_STDIN)
+        .read_to_string(&mut text)
+        .context("the prompt on stdin is not UTF-8 text")?;
+    Ok(text)
+}

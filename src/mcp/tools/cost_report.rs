@@ -1,0 +1,44 @@
+//! The tool `cost_report`.
+
+use jiff::Timestamp;
+use rmcp::handler::server::common::schema_for_output;
+use rmcp::handler::server::wrapper::Parameters;
+use rmcp::model::CallToolResult;
+use rmcp::{tool, tool_router};
+
+use super::{answered, refused};
+use crate::mcp::server::Server;
+use crate::mcp::wire::report::{ReportInput, ReportOutput};
+use crate::pipeline::Pipeline;
+
+#[tool_router(router = cost_report_tool, vis = "pub(in crate::mcp)")]
+impl Server {
+    /// Spend, savings against the baseline and cache hits over a time, grouped as asked.
+    #[tool(
+        title = "Cost report",
+        annotations(
+            title = "Cost report",
+            read_only_hint = true,
+            destructive_hint = false,
+            idempotent_hint = true,
+            open_world_hint = false
+        ),
+        output_schema = schema_for_output::<ReportOutput>()
+    )]
+    async fn cost_report(&self, Parameters(input): Parameters<ReportInput>) -> CallToolResult {
+        match report_of(self.pipeline(), &input).await {
+            Ok(output) => {
+                let text = output.to_text(input.format.unwrap_or_default());
+                answered(&output, text)
+            }
+            Err(problem) => refused(problem),
+        }
+    }
+}
+
+/// Makes the report that the arguments ask for; an error names what is wrong and the way out.
+pub async fn report_of(pipeline: &Pipeline, input: &ReportInput) -> Result<ReportOutput, String> {
+    let query = input.query(Timestamp::now())?;
+    let report = pipeline.store.cost_report(query).await.map_err(|error| error.to_string())?;
+    Ok(ReportOutput::new(query, &report, input, pipeline.settings.simulated))
+}

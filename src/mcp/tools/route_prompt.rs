@@ -1,0 +1,53 @@
+//! The tool `route_prompt`.
+
+use rmcp::handler::server::common::schema_for_output;
+use rmcp::handler::server::wrapper::Parameters;
+use rmcp::model::CallToolResult;
+use rmcp::{tool, tool_router};
+
+use super::{answered, refused};
+use crate::mcp::server::Server;
+use crate::mcp::wire::request::RouteInput;
+use crate::mcp::wire::route::RouteOutput;
+
+#[tool_router(router = route_prompt_tool, vis = "pub(in crate::mcp)")]
+impl Server {
+    /// Answer a prompt at the lowest cost that still answers it well: from the cache, or by the cheapest
+    /// model that is good enough. Returns the answer with its true cost. dry_run only plans.
+    #[tool(
+        title = "Route a prompt",
+        annotations(
+            title = "Route a prompt",
+            read_only_hint = false,
+            destructive_hint = false,
+            idempotent_hint = false,
+            open_world_hint = true
+        ),
+        output_schema = schema_for_output::<RouteOutput>()
+    )]
+    async fn route_prompt(&self, Parameters(input): Parameters<RouteInput>) -> CallToolResult {
+        let is_plan = input.dry_run;
+        let request = match input.into_request(self.default_strategy) {
+            Ok(request) => request,
+            Err(problem) => return refused(problem),
+        };
+        if is_plan {
+            return match self.pipeline().plan(request) {
+                Ok(plan) => {
+                    let output = RouteOutput::from(plan);
+                    let text = output.to_plan_text();
+                    answered(&output, text)
+                }
+                Err(error) => refused(error),
+            };
+        }
+        match self.pipeline().route(request).await {
+            Ok(routed) => {
+                let output = RouteOutput::from(routed);
+                let text = output.to_text();
+                answered(&output, text)
+            }
+            Err(error) => refused(error),
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! What `cost_report` takes and gives back.
+
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::report::{Group, GroupBy, Report, ReportQuery, Totals};
+
+/// Groups shown where the caller sets no limit.
+const DEFAULT_LIMIT: usize = 50;
+const MAX_LIMIT: usize = 1_000;
+
+/// Arguments of `cost_report`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReportInput {
+    /// Time covered (default 30d); days are UTC
+    pub period: Option<PeriodInput>,
+    /// Instead of period: first instant, RFC 3339 or YYYY-MM-DD
+    pub from: Option<String>,
+    /// First instant after (default now)
+    pub to: Option<String>,
+    pub group_by: Option<GroupByInput>,
+    pub format: Option<FormatInput>,
+    /// Most groups (default 50)
+    #[schemars(range(min = 1, max = 1_000))]
+    pub limit: Option<usize>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema, strum::EnumString)]
+#[strum(serialize_all = "lowercase")]
+pub enum PeriodInput {
+    #[serde(rename = "today")]
+    Today,
+    #[serde(rename = "7d")]
+    #[strum(serialize = "7d")]
+    Week,
+    #[serde(rename = "30d")]
+    #[strum(serialize = "30d")]
+    ThirtyDays,
+    #[serde(rename = "month")]
+    Month,
+    #[serde(rename = "all")]
+    All,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema, strum::EnumString)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum GroupByInput {
+    Provider,
+    Model,
+    Strategy,
+    Day,
+    Tag,
+    Source,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FormatInput {
+    #[default]
+    Summary,
+    Csv,
+    Json,
+}
+
+/// Result of `cost_report`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ReportOutput {
+    from: String,
+    to: String,
+    totals: TotalsOutput,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    groups: Vec<GroupOutput>,
+    /// Groups left out by limit
+    #[serde(skip_serializing_if = "Option::is_none")]
+    more_groups: Option<usize>,
+    #[serde(skip_serializing_if = "is_false")]
+    simulated: bool,
+}
+
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct TotalsOutput {
+    requests: u64,
+    cost_usd: f64,
+    baseline_cost_usd: f64,
+    saved_usd: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    saved_percent: Option<f64>,
+    cache_hits: u64,
+    cache_hit_rate: f64,
+    input_tokens: u64,
+    output_tokens: u64,
+    unpriced_requests: u64,
+    estimated_requests: u64,
+    failed_requests: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    unsettled_requests: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unsettled_worst_case_usd: Option<f64>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct GroupOutput {
+    key: String,
+    #[serde(flatten)]
+    totals: TotalsOutput,
+}
+
+impl ReportInput {
+    /// Checks the arguments; an error names the one that is wrong and what is accepted.
+    pub fn query(&self, now: Timestamp) -> Result<ReportQuery, String> {
+        if self.limit.is_some_and(|limit| !(1..=MAX_LIMIT).contains(&limit)) {
+            return Err(format!(
+                "limit is {}; it goes from 1 to {MAX_LIMIT}",
+                self.limit.unwrap_or_default()
+            ));
+        }
+        let group_by = self.group_by.map(GroupBy::from);
+        if self.from.is_none() && self.to.is_none() {
+            let from = self.period.unwrap_or(PeriodInput::ThirtyDays).start(now);
+            // Rows of this very instant are inside.
+            let to = now.checked_add(SignedDuration::from_secs(1)).unwrap_or(now);
+            return Ok(ReportQuery { from, to, group_by });
+        }
+        if self.period.is_some() {
+            return Err("period and from/to exclude each other: pass one of them".to_owned());
+        }
+        let time = |name: &str, text: &Option<String>, default: Timestamp| match text {
+            Some(text) => parse_time(text).ok_or_else(|| {
+                let shown: String = text.chars().take(40).collect();
+                format!("{name} is `{shown}`; accepted: 2026-11-23 or 2026-11-23T12:00:00Z")
+            }),
+            None => Ok(default),
+        };
+        let from = time("from", &self.from, Timestamp::UNIX_EPOCH)?;
+        let to = time("to", &self.to, now)?;
+        if from >= to {
+            return Err(format!("from ({from}) is not before to ({to}): exchange them"));
+        }
+        Ok(ReportQuery { from, to, group_by })
+    }
+}
+
+impl PeriodInput {
+    fn start(self, now: Timestamp) -> Timestamp {
+        let days_ago = |days: i64| now.checked_sub(SignedDuration::from_hours(24 * days)).unwrap_or(now);
+        let zoned = now.to_zoned(TimeZone::UTC);
+        let midnight = |zoned: jiff::Zoned| zoned.start_of_day().map_or(now, |start| start.timestamp());
+        match self {
+            Self::Today => midnight(zoned),
+            Self::Week => days_ago(7),
+            Self::ThirtyDays => days_ago(30),
+            Self::Month => zoned.first_of_month().map_or(now, midnight),
+            Self::All => Timestamp::UNIX_EPOCH,
+        }
+    }
+}
+
+fn parse_time(text: &str) -> Option<Timestamp> {
+    let midnight = || {
+        let date: jiff::civil::Date = text.parse().ok()?;
+        Some(date.to_zoned(TimeZone::UTC).ok()?.timestamp())
+    };
+    text.parse().ok().or_else(midnight)
+}
+
+impl ReportOutput {
+    /// Words a report, with as many groups as asked for.
+    pub fn new(query: ReportQuery, report: &Report, input: &ReportInput, simulated: bool) -> Self {
+        let limit = input.limit.unwrap_or(DEFAULT_LIMIT);
+        let left_out = report.groups.len().saturating_sub(limit);
+        Self {
+            from: query.from.to_string(),
+            to: query.to.to_string(),
+            totals: report.totals.into(),
+            groups: report.groups.iter().take(limit).map(GroupOutput::from).collect(),
+            more_groups: (left_out > 0).then_some(left_out),
+            simulated,
+        }
+    }
+
+    /// Gives the report as text of a format; CSV has a line a group, or the totals.
+    pub fn to_text(&self, format: FormatInput) -> String {
+        match format {
+            FormatInput::Summary => self.to_summary(),
+            FormatInput::Csv => self.to_csv(),
+            FormatInput::Json => serde_json::to_string(self).unwrap_or_default(),
+        }
+    }
+
+    fn to_summary(&self) -> String {
+        let totals = &self.totals;
+        let mut text = format!(
+            "{}{} requests, cost ${}, saved ${}{} against the baseline, {} answered from the cache\n",
+            if self.simulated { "SIMULATED: " } else { "" },
+            totals.requests,
+            totals.cost_usd,
+            totals.saved_usd,
+            totals.saved_percent.map(|percent| format!(" ({percent:.1} %)")).unwrap_or_default(),
+            totals.cache_hits,
+        );
+        for (count, what) in [
+            (totals.failed_requests, "failed"),
+            (totals.unpriced_requests, "have no known price and are in no sum of money"),
+            (totals.estimated_requests, "have an estimated cost"),
+            (totals.unsettled_requests, "were begun and not finished; their cost is not known"),
+        ] {
+            if count > 0 {
+                text.push_str(&format!("{count} {what}\n"));
+            }
+        }
+        let widest = self.groups.iter().map(|group| group.totals.cost_usd).fold(0.0, f64::max);
+        let name_width = self.groups.iter().map(|group| group.key.chars().count()).max().unwrap_or(0).min(50);
+        for group in &self.groups {
+            let share = if widest > 0.0 { group.totals.cost_usd / widest } else { 0.0 };
+            let bar = "█".repeat((share * 20.0).round() as usize);
+            text.push_str(&format!(
+                "{:<name_width$}  {:>6}  ${:<14} {bar}\n",
+                group.key, group.totals.requests, group.totals.cost_usd
+            ));
+        }
+        if let Some(more) = self.more_groups {
+            text.push_str(&format!("… and {more} more; raise limit to see them\n"));
+        }
+        text
+    }
+
+    fn to_csv(&self) -> String {
+        let mut text = String::from(
+            "key,requests,cost_usd,baseline_cost_usd,saved_usd,cache_hits,input_tokens,output_tokens,unpriced_requests,estimated_requests,failed_requests,simulated\n",
+        );
+        let mut line = |key: &str, totals: &TotalsOutput| {
+            text.push_str(&format!(
+                "{},{},{},{},{},{},{},{},{},{},{},{}\n",
+                csv_field(key),
+                totals.requests,
+                totals.cost_usd,
+                totals.baseline_cost_usd,
+                totals.saved_usd,
+                totals.cache_hits,
+                totals.input_tokens,
+                totals.output_tokens,
+                totals.unpriced_requests,
+                totals.estimated_requests,
+                totals.failed_requests,
+                self.simulated
+            ));
+        };
+        for group in &self.groups {
+            line(&group.key, &group.totals);
+        }
+        if self.groups.is_empty() {
+            line("total", &self.totals);
+        }
+        text
+    }
+}
+
+/// Quotes a field, and keeps spreadsheets from running it as a formula.
+fn csv_field(text: &str) -> String {
+    let guard = if text.starts_with(['=', '+', '-', '@']) { "'" } else { "" };
+    if text.contains([',', '"', '\n', '\r']) || !guard.is_empty() {
+        format!("\"{guard}{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
+}
+
+impl From<Totals> for TotalsOutput {
+    fn from(totals: Totals) -> Self {
+        Self {
+            requests: totals.requests,
+            cost_usd: totals.cost.dollars(),
+            baseline_cost_usd: totals.baseline_cost.dollars(),
+            saved_usd: totals.saved.dollars(),
+            saved_percent: totals.saved_percent().map(|percent| (percent * 100.0).round() / 100.0),
+            cache_hits: totals.cache_hits,
+            cache_hit_rate: (totals.cache_hit_rate() * 1e4).round() / 1e4,
+            input_tokens: totals.input_tokens,
+            output_tokens: totals.output_tokens,
+            unpriced_requests: totals.unpriced_requests,
+            estimated_requests: totals.estimated_requests,
+            failed_requests: totals.failed_requests,
+            unsettled_requests: totals.unsettled_requests,
+            unsettled_worst_case_usd: (totals.unsettled_requests > 0)
+                .then(|| totals.unsettled_worst_case.dollars()),
+        }
+    }
+}
+
+impl From<&Group> for GroupOutput {
+    fn from(group: &Group) -> Self {
+        Self { key: group.key.clone(), totals: group.totals.into() }
+    }
+}
+
+impl From<GroupByInput> for GroupBy {
+    fn from(group_by: GroupByInput) -> Self {
+        match group_by {
+            GroupByInput::Provider => Self::Provider,
+            GroupByInput::Model => Self::Model,
+            GroupByInput::Strategy => Self::Strategy,
+            GroupByInput::Day => Self::Day,
+            GroupByInput::Tag => Self::Tag,
+            GroupByInput::Source => Self::Source,
+        }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_false(truth: &bool) -> bool {
+    !*truth
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
+}

@@ -1,0 +1,244 @@
+//! What `route_prompt` gives back for an answer.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::domain::answer::{Attempt, CacheHit};
+use crate::domain::decision::Complexity;
+use crate::domain::record::{Baseline, RequestRecord};
+use crate::domain::usage::Usage;
+use crate::mcp::wire::plan::CandidateOutput;
+use crate::pipeline::Routed;
+
+/// Result of `route_prompt`; a plan has candidates and no text.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct RouteOutput {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) request_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) text: Option<String>,
+    /// provider, cache_exact, cache_semantic or plan
+    pub(super) source: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) provider: Option<String>,
+    /// The model that was billed
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) model: Option<String>,
+    pub(super) strategy: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) confidence: Option<String>,
+    pub(super) reason: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) complexity: Option<ComplexityOutput>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache: Option<CacheOutput>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<UsageOutput>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost_usd: Option<f64>,
+    #[serde(skip_serializing_if = "is_false")]
+    cost_estimated: bool,
+    /// The price is unknown, so there is no cost
+    #[serde(skip_serializing_if = "is_false")]
+    unpriced: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    baseline: Option<BaselineOutput>,
+    /// Baseline less cost
+    #[serde(skip_serializing_if = "Option::is_none")]
+    saved_usd: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    latency_ms: Option<LatencyOutput>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finish_reason: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    attempts: Vec<AttemptOutput>,
+    /// What did not work, with the way out
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) degraded: Vec<String>,
+    #[serde(skip_serializing_if = "is_false")]
+    pub(super) simulated: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) candidates: Vec<CandidateOutput>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct ComplexityOutput {
+    score: f64,
+    tier: String,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct CacheOutput {
+    similarity: f64,
+    entry_id: String,
+    age_seconds: u64,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct UsageOutput {
+    input_tokens: u64,
+    cached_input_tokens: u64,
+    cache_write_tokens: u64,
+    output_tokens: u64,
+    reasoning_tokens: u64,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct BaselineOutput {
+    model: String,
+    cost_usd: f64,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct LatencyOutput {
+    total: u64,
+    provider: u64,
+    overhead: u64,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct AttemptOutput {
+    provider: String,
+    model: String,
+    outcome: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost_usd: Option<f64>,
+    latency_ms: u64,
+}
+
+impl RouteOutput {
+    /// Words a record; `text` and what surrounds it are the caller's.
+    pub(super) fn of(record: &RequestRecord) -> Self {
+        let reference = record.reference.as_ref();
+        let overhead = record.latency_ms.saturating_sub(record.provider_latency_ms);
+        Self {
+            request_id: Some(record.id.to_string()),
+            text: None,
+            source: record.source.map(|source| source.to_string()).unwrap_or_default(),
+            provider: reference.map(|reference| reference.provider.to_string()),
+            model: reference.map(|reference| reference.model.clone()),
+            strategy: record.strategy.to_string(),
+            confidence: record.confidence.map(|confidence| confidence.to_string()),
+            reason: record.reason.clone(),
+            complexity: record.complexity.map(ComplexityOutput::from),
+            cache: record.cache.as_ref().map(CacheOutput::from),
+            usage: record.cache.is_none().then(|| UsageOutput::from(record.usage)),
+            cost_usd: record.cost.map(|cost| cost.dollars()),
+            cost_estimated: record.cost_estimated,
+            unpriced: record.cost.is_none(),
+            baseline: record.baseline.as_ref().map(BaselineOutput::from),
+            saved_usd: record.saved().map(|saved| saved.dollars()),
+            latency_ms: Some(LatencyOutput {
+                total: record.latency_ms,
+                provider: record.provider_latency_ms,
+                overhead,
+            }),
+            finish_reason: record.finish_reason.map(|reason| reason.to_string()),
+            attempts: record.attempts.iter().map(AttemptOutput::from).collect(),
+            degraded: Vec::new(),
+            simulated: false,
+            candidates: Vec::new(),
+        }
+    }
+
+    /// Takes out what only an asked provider can tell.
+    pub(super) fn without_outcome(&mut self) {
+        self.request_id = None;
+        self.usage = None;
+        self.unpriced = false;
+        self.latency_ms = None;
+    }
+
+    /// Gives what a person or model reads: the answer, then one line on where it came from and its cost.
+    pub fn to_text(&self) -> String {
+        let cost = match self.cost_usd {
+            Some(cost) => format!("${cost}{}", if self.cost_estimated { " (estimated)" } else { "" }),
+            None => "unknown (unpriced model)".to_owned(),
+        };
+        let saved = match (&self.baseline, self.saved_usd) {
+            (Some(baseline), Some(saved)) => format!(" · saved ${saved} against {}", baseline.model),
+            _ => String::new(),
+        };
+        let model = format!(
+            "{}/{}",
+            self.provider.as_deref().unwrap_or_default(),
+            self.model.as_deref().unwrap_or_default()
+        );
+        let mut text = format!(
+            "{}\n\n— {}{model} via {} · cost {cost}{saved} · request_id {}",
+            self.text.as_deref().unwrap_or_default(),
+            if self.simulated { "SIMULATED · " } else { "" },
+            self.source,
+            self.request_id.as_deref().unwrap_or_default(),
+        );
+        if let Some(reason) = self.finish_reason.as_deref().filter(|reason| *reason != "stop") {
+            text.push_str(&format!(" · finish_reason {reason}"));
+        }
+        for problem in &self.degraded {
+            text.push_str(&format!("\nnote: {problem}"));
+        }
+        text
+    }
+}
+
+impl From<Routed> for RouteOutput {
+    fn from(routed: Routed) -> Self {
+        Self {
+            text: Some(routed.text),
+            degraded: routed.degraded,
+            simulated: routed.simulated,
+            ..Self::of(&routed.record)
+        }
+    }
+}
+
+impl From<Complexity> for ComplexityOutput {
+    fn from(complexity: Complexity) -> Self {
+        Self { score: (complexity.score * 1e4).round() / 1e4, tier: complexity.tier.to_string() }
+    }
+}
+
+impl From<&CacheHit> for CacheOutput {
+    fn from(hit: &CacheHit) -> Self {
+        Self {
+            similarity: (f64::from(hit.similarity) * 1e6).round() / 1e6,
+            entry_id: hit.entry_id.to_string(),
+            age_seconds: hit.age_seconds,
+        }
+    }
+}
+
+impl From<Usage> for UsageOutput {
+    fn from(usage: Usage) -> Self {
+        Self {
+            input_tokens: usage.input_tokens,
+            cached_input_tokens: usage.cached_input_tokens,
+            cache_write_tokens: usage.cache_write_tokens,
+            output_tokens: usage.output_tokens,
+            reasoning_tokens: usage.reasoning_tokens,
+        }
+    }
+}
+
+impl From<&Baseline> for BaselineOutput {
+    fn from(baseline: &Baseline) -> Self {
+        Self { model: baseline.reference.to_string(), cost_usd: baseline.cost.dollars() }
+    }
+}
+
+impl From<&Attempt> for AttemptOutput {
+    fn from(attempt: &Attempt) -> Self {
+        Self {
+            provider: attempt.reference.provider.to_string(),
+            model: attempt.reference.model.clone(),
+            outcome: attempt.outcome.to_string(),
+            cost_usd: attempt.cost.map(|cost| cost.dollars()),
+            latency_ms: attempt.latency_ms,
+        }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_false(truth: &bool) -> bool {
+    !*truth
+}
