@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use jiff::Timestamp;
 use strum::VariantArray;
 use tokio_util::task::TaskTracker;
 
@@ -12,8 +11,7 @@ use crate::cache::admission::DEFAULT_SIMILARITY_THRESHOLD;
 use crate::config::{Config, Mode, ProviderConfig};
 use crate::cost::catalogue::Catalogue;
 use crate::cost::models::Models;
-use crate::cost::savings::default_baseline;
-use crate::domain::model::{ModelRef, ProviderId};
+use crate::domain::model::ProviderId;
 use crate::embed::minilm::{DeviceChoice, MiniLm};
 use crate::embed::weights::{ModelName, Reach, WeightsSource};
 use crate::embed::worker::EmbedWorker;
@@ -45,7 +43,10 @@ impl App {
         let models = Arc::new(Models::new(&config.models).context(in_file(&config, "models"))?);
         let catalogue = Arc::new(Catalogue::new(&config.prices).context(in_file(&config, "prices"))?);
         let providers = providers(&config)?;
-        let baseline = baseline(&config, &models, &catalogue, &providers)?;
+        let baseline = match &config.baseline_model {
+            Some(name) => Some(models.find(name).context("BASELINE_MODEL")?.reference),
+            None => None,
+        };
         let settings = Settings {
             similarity_threshold: config.similarity_threshold.unwrap_or(DEFAULT_SIMILARITY_THRESHOLD),
             cache_ttl: config.cache_ttl,
@@ -100,19 +101,6 @@ fn embedder(config: &Config, reach: Reach) -> anyhow::Result<EmbedWorker> {
         Ok(Box::new(MiniLm::new(weights, device)?))
     };
     Ok(EmbedWorker::new(Box::new(load)))
-}
-
-fn baseline(
-    config: &Config,
-    models: &Models,
-    catalogue: &Catalogue,
-    providers: &Providers,
-) -> anyhow::Result<Option<ModelRef>> {
-    if let Some(name) = &config.baseline_model {
-        return Ok(Some(models.find(name).context("BASELINE_MODEL")?.reference));
-    }
-    let configured = providers.ids();
-    Ok(default_baseline(models, catalogue, |provider| configured.contains(&provider), Timestamp::now()))
 }
 
 fn providers(config: &Config) -> anyhow::Result<Providers> {

@@ -1,15 +1,53 @@
-//! The architecture page is written when the house stands.
+//! `ai-cost-optimizer`: an MCP server that answers a prompt at the lowest cost that still answers it well, and
+//! proves the saving.
+//!
+//! **prompt → exact lookup → embed → semantic lookup → route → provider → price → record → answer**
+//!
+//! [`pipeline`] reads as that sentence. Decisions are made in pure code and acted on at the edges; imports go
+//! one way, down this list, and a test keeps it so:
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`domain`] | the nouns: prompt, model, usage, money, embedding, decision, answer, rating, records |
+//! | [`config`] | the environment and the TOML file, read once |
+//! | [`cost`] | pure: prices by model and time, estimates, savings against a named baseline |
+//! | [`routing`], [`cache`] | pure: which model to ask; which stored answer may be served, which kept |
+//! | [`embed`], [`store`], [`providers`] | adapters: MiniLM on this machine, SQLite, HTTP |
+//! | [`pipeline`] | the flow |
+//! | [`mcp`] | surface: the server, its tools and resources |
+//! | [`app`], [`telemetry`] | composition, logs |
+//! | [`cli`] | surface: the command line |
+//!
+//! What always holds:
+//!
+//! 1. The answer names the model that was billed, and its cost is what the provider's own rules say.
+//! 2. Nobody is paid before an intent is written; once somebody may be paid, a tracked task sees it through to
+//!    the record, whoever still waits.
+//! 3. The sum of the rows is every report.
+//! 4. stdout carries JSON-RPC, or a command's result, and nothing else. Prompts, answers and keys are in no
+//!    log, error, URL or argument list.
+//! 5. A cached answer is served only inside its scope; a doubt is a miss.
+//! 6. Every call to a provider is in `attempts` and in the totals, also one that failed.
+//! 7. An unknown price is no price: it is never zero, and reports count it apart.
+
+pub mod domain;
+
+pub mod config;
+
+pub mod cost;
+
+pub mod cache;
+pub mod routing;
+
+pub mod embed;
+pub mod providers;
+pub mod store;
+
+pub mod pipeline;
+
+pub mod mcp;
 
 pub mod app;
-pub mod cache;
-pub mod cli;
-pub mod config;
-pub mod cost;
-pub mod domain;
-pub mod embed;
-pub mod mcp;
-pub mod pipeline;
-pub mod providers;
-pub mod routing;
-pub mod store;
 pub mod telemetry;
+
+pub mod cli;

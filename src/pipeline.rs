@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use strum::VariantArray;
 use tokio_util::task::TaskTracker;
 
 use crate::cost::catalogue::Catalogue;
@@ -22,12 +23,13 @@ use crate::domain::answer::Source;
 use crate::domain::decision::Decision;
 use crate::domain::ids::RequestId;
 use crate::domain::model::{ModelRef, ProviderId};
+use crate::domain::money::Usd;
 use crate::domain::prompt::RouteRequest;
-use crate::domain::record::{RequestRecord, RequestStatus};
+use crate::domain::record::{Baseline, RequestRecord, RequestStatus};
 use crate::domain::usage::Usage;
 use crate::embed::worker::EmbedWorker;
 use crate::providers::fallback::Providers;
-use crate::routing::candidates::{Supply, eligible};
+use crate::routing::candidates::{Supply, eligible, no_provider};
 use crate::routing::{Question, strategy};
 use crate::store::Store;
 
@@ -41,7 +43,7 @@ pub struct Settings {
     pub similarity_threshold: f32,
     /// Life of answers that do not age.
     pub cache_ttl: Duration,
-    /// The model that savings are stated against.
+    /// The model that savings are stated against; absent: the first priced one of the best tier.
     pub baseline: Option<ModelRef>,
     pub request_deadline: Duration,
     /// Whether answers are made up on this machine.
@@ -106,9 +108,8 @@ impl Pipeline {
         let mut degraded = Vec::new();
         let mut configured = self.providers.ids();
         if configured.is_empty() {
-            use strum::VariantArray;
             configured = ProviderId::VARIANTS.to_vec();
-            degraded.push(crate::routing::candidates::no_provider().to_string());
+            degraded.push(no_provider().to_string());
         }
         let decision = self.decide(&journey.request, journey.at, &configured)?;
         let mut record = journey.intent(&decision);
@@ -151,8 +152,16 @@ impl Pipeline {
         Routed { record, text: entry.text, degraded: journey.degraded, simulated: self.settings.simulated }
     }
 
-    fn baseline(&self, usage: &Usage, at: Timestamp) -> Option<crate::domain::record::Baseline> {
-        savings::baseline(&self.catalogue, self.settings.baseline.as_ref()?, usage, at)
+    /// Names the model that savings are stated against at a time; `None` where no priced one is configured.
+    pub fn baseline_model(&self, at: Timestamp) -> Option<ModelRef> {
+        self.settings.baseline.clone().or_else(|| {
+            let configured = self.providers.ids();
+            savings::default_baseline(&self.models, &self.catalogue, |id| configured.contains(&id), at)
+        })
+    }
+
+    fn baseline(&self, usage: &Usage, at: Timestamp) -> Option<Baseline> {
+        savings::baseline(&self.catalogue, &self.baseline_model(at)?, usage, at)
     }
 }
 
@@ -190,7 +199,7 @@ impl Journey {
             source: None,
             reference: None,
             usage: Usage::default(),
-            cost: Some(crate::domain::money::Usd::ZERO),
+            cost: Some(Usd::ZERO),
             cost_estimated: false,
             worst_case: None,
             baseline: None,

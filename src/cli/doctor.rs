@@ -9,7 +9,7 @@ use crate::app::{App, weights_source};
 use crate::config::{Config, Mode};
 use crate::domain::model::ProviderId;
 use crate::embed::weights::Reach;
-use crate::routing::candidates::variable;
+use crate::routing::candidates::{no_provider, variable};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Display)]
 #[serde(rename_all = "snake_case")]
@@ -84,10 +84,10 @@ fn providers(app: &App) -> Vec<Check> {
         })
         .collect();
     if checks.is_empty() {
-        let problem = crate::routing::candidates::no_provider().to_string();
+        let problem = no_provider().to_string();
         checks.push(check("providers", State::Failed, problem));
     }
-    let baseline = app.pipeline.settings.baseline.as_ref();
+    let baseline = app.pipeline.baseline_model(Timestamp::now());
     checks.push(match baseline {
         Some(reference) => check("savings baseline", State::Ok, reference.to_string()),
         None => check(

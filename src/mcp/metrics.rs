@@ -7,7 +7,7 @@ use strum::VariantArray;
 
 use super::wire::report::TotalsOutput;
 use crate::domain::model::ProviderId;
-use crate::domain::report::{GroupBy, Report, ReportQuery};
+use crate::domain::report::{Group, GroupBy, Report, ReportQuery};
 use crate::pipeline::Pipeline;
 use crate::routing::candidates::variable;
 use crate::store::StoreError;
@@ -133,6 +133,6 @@ fn totals(report: &Report) -> Value {
 }
 
 fn groups(report: &Report) -> Value {
-    let group = |group: &crate::domain::report::Group| json!({ "key": group.key, "totals": TotalsOutput::from(group.totals) });
+    let group = |group: &Group| json!({ "key": group.key, "totals": TotalsOutput::from(group.totals) });
     report.groups.iter().map(group).collect()
 }

@@ -10,7 +10,7 @@ use crate::cache::freshness::Volatility;
 use crate::cache::scope::{period, prompt_sha256, scope_of};
 use crate::domain::answer::{CacheHit, Source};
 use crate::domain::ids::EntryId;
-use crate::domain::prompt::CacheMode;
+use crate::domain::prompt::{CacheMode, RouteRequest};
 use crate::domain::record::{CacheEntry, RequestRecord, ScopeHash, StoredEmbedding};
 use crate::store::NearestQuery;
 
@@ -34,11 +34,7 @@ pub(super) struct Found {
 }
 
 impl CachePlan {
-    pub(super) fn new(
-        request: &crate::domain::prompt::RouteRequest,
-        at: Timestamp,
-        stable_ttl: Duration,
-    ) -> Self {
+    pub(super) fn new(request: &RouteRequest, at: Timestamp, stable_ttl: Duration) -> Self {
         let prompt = request.prompt.as_str();
         let volatility = Volatility::of(prompt);
         Self {

@@ -1,5 +1,8 @@
 //! The one integration binary: each module drives one adapter or surface from outside.
 #![expect(clippy::unwrap_used, reason = "a test whose setting cannot be built has failed")]
 
+mod config;
+mod contract;
 mod embedding;
 mod providers;
+mod tidy;

@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{answered, refused};
+use crate::domain::ids::NotAnId;
 use crate::domain::prompt::Prompt;
 use crate::domain::record::{Forget, StoredEmbedding};
 use crate::mcp::server::Server;
@@ -85,10 +86,7 @@ impl Server {
             return Err("like and min_similarity go together: pass both".to_owned());
         }
         if let Some(id) = input.request_id {
-            return id
-                .parse()
-                .map(Forget::Request)
-                .map_err(|error: crate::domain::ids::NotAnId| error.to_string());
+            return id.parse().map(Forget::Request).map_err(|error: NotAnId| error.to_string());
         }
         if let Some(text) = input.older_than {
             return older_than(&text).map(Forget::OlderThan).ok_or_else(|| {

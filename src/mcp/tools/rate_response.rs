@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{answered, refused};
+use crate::domain::ids::NotAnId;
 use crate::domain::rating::{Rating, RatingEffect, Score, Verdict};
 use crate::mcp::server::Server;
 
@@ -79,8 +80,7 @@ impl Server {
 
 impl RateInput {
     fn into_rating(self) -> Result<Rating, String> {
-        let request_id =
-            self.request_id.parse().map_err(|error: crate::domain::ids::NotAnId| error.to_string())?;
+        let request_id = self.request_id.parse().map_err(|error: NotAnId| error.to_string())?;
         let verdict = self.verdict.map(Verdict::from);
         let score = match (self.rating, verdict) {
             (Some(rating), None) => Score::new(rating).map_err(|error| error.to_string())?,
