@@ -5,4 +5,5 @@ mod config;
 mod contract;
 mod embedding;
 mod providers;
+mod store;
 mod tidy;
