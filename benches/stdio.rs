@@ -125,7 +125,7 @@ fn exact_hits(client: &mut Client) {
 fn misses(folder: &Path) {
     let Client { mut process, mut input, mut output, .. } = Client::start(folder);
     let began = Instant::now();
-    let due = |place: u32| began + Duration::from_secs(1) * place / MISSES_A_SECOND;
+    let due = move |place: u32| began + Duration::from_secs(1) * place / MISSES_A_SECOND;
     let sender = std::thread::spawn(move || {
         for place in 0..MISSES {
             std::thread::sleep(due(place).saturating_duration_since(Instant::now()));
