@@ -1,9 +1,9 @@
 //! The tool `rate_response`.
 
 use jiff::Timestamp;
-use rmcp::handler::server::common::schema_for_output;
+use rmcp::handler::server::common::{schema_for_output, schema_for_type};
 use rmcp::handler::server::wrapper::Parameters;
-use rmcp::model::CallToolResult;
+use rmcp::model::{CallToolResult, JsonObject};
 use rmcp::{tool, tool_router};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,7 @@ use super::{answered, refused};
 use crate::domain::ids::NotAnId;
 use crate::domain::rating::{Rating, RatingEffect, Score, Verdict};
 use crate::mcp::server::Server;
+use crate::mcp::wire::read;
 
 const MAX_COMMENT_CHARS: usize = 2_000;
 
@@ -57,9 +58,14 @@ impl Server {
             idempotent_hint = true,
             open_world_hint = false
         ),
+        input_schema = schema_for_type::<RateInput>(),
         output_schema = schema_for_output::<RateOutput>()
     )]
-    async fn rate_response(&self, Parameters(input): Parameters<RateInput>) -> CallToolResult {
+    async fn rate_response(&self, Parameters(arguments): Parameters<JsonObject>) -> CallToolResult {
+        let input: RateInput = match read(arguments) {
+            Ok(input) => input,
+            Err(problem) => return refused(problem),
+        };
         let rating = match input.into_rating() {
             Ok(rating) => rating,
             Err(problem) => return refused(problem),
