@@ -1,6 +1,12 @@
 //! The server as a client feels it: whole processes, real pipes, the simulated provider.
 //!
 //! Prints figures for the README; it asserts nothing, because machines differ. `cargo bench --bench stdio`
+#![expect(
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
+    reason = "a bench prints its figures, and one that meets an answer of another shape has failed"
+)]
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;

@@ -29,7 +29,7 @@ impl Pipeline {
         record.provider_latency_ms = asked.attempts.iter().map(|attempt| attempt.latency_ms).sum();
         let text = match asked.answer {
             Some((reference, completion)) => {
-                let billed = self.billed(reference, &completion, &mut asked.attempts, &journey);
+                let billed = self.billed(&reference, &completion, &mut asked.attempts, &journey);
                 self.complete(&mut record, &journey, &completion, billed);
                 completion.text
             }
@@ -62,7 +62,7 @@ impl Pipeline {
     /// Prices the answered attempt by what the provider says it billed, and names the model billed.
     fn billed(
         &self,
-        asked: ModelRef,
+        asked: &ModelRef,
         completion: &Completion,
         attempts: &mut [Attempt],
         journey: &Journey,
@@ -71,7 +71,7 @@ impl Pipeline {
         let price = |reference: &ModelRef| self.catalogue.cost_of(reference, &completion.usage, journey.at);
         let cost = completion.reported_cost.or_else(|| price(&billed)).or_else(|| {
             // A dated or aliased name that the catalogue lacks is the model that was asked for.
-            completion.model.starts_with(&asked.model).then(|| price(&asked)).flatten()
+            completion.model.starts_with(&asked.model).then(|| price(asked)).flatten()
         });
         let answered = attempts.iter_mut().find(|attempt| attempt.outcome == AttemptOutcome::Answered);
         if let Some(attempt) = answered {

@@ -121,6 +121,6 @@ fn older_than(text: &str) -> Option<Timestamp> {
     }
     let span: Span = text.parse().ok()?;
     let seconds = span.total((Unit::Second, SpanRelativeTo::days_are_24_hours())).ok()?;
-    let seconds = (seconds >= 0.0 && seconds < 1e10).then_some(seconds as i64)?;
+    let seconds = (0.0..1e10).contains(&seconds).then_some(seconds as i64)?;
     Timestamp::now().checked_sub(SignedDuration::from_secs(seconds)).ok()
 }

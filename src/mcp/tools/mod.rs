@@ -5,6 +5,8 @@ mod forget_cache;
 mod rate_response;
 mod route_prompt;
 
+use std::fmt::Display;
+
 use rmcp::model::{CallToolResult, ContentBlock};
 use serde::Serialize;
 
@@ -18,6 +20,6 @@ pub(super) fn answered(output: &impl Serialize, text: String) -> CallToolResult 
 }
 
 /// Words an error that the model can read and mend.
-pub(super) fn refused(problem: impl ToString) -> CallToolResult {
+pub(super) fn refused(problem: impl Display) -> CallToolResult {
     CallToolResult::error(vec![ContentBlock::text(problem.to_string())])
 }
