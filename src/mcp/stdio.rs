@@ -10,7 +10,6 @@ use rmcp::model::{ErrorCode, ErrorData, RequestId};
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Stdin};
 use tokio::sync::{mpsc, oneshot};
@@ -180,12 +179,10 @@ fn parse(line: &[u8]) -> Parsed {
     }
 }
 
-/// A request of which only the id matters; a text with a lone surrogate is skipped without being read.
+/// A request of which only the id matters; the rest, such as a text with a lone surrogate, is skipped unread.
 #[derive(Deserialize)]
 struct OnlyId {
     id: Option<RequestId>,
-    #[serde(flatten)]
-    _rest: std::collections::HashMap<String, IgnoredAny>,
 }
 
 fn to_line(message: &TxJsonRpcMessage<RoleServer>) -> io::Result<Vec<u8>> {

@@ -4,5 +4,8 @@
 mod config;
 mod contract;
 mod embedding;
+mod money;
 mod providers;
+mod stdio;
+mod store_faults;
 mod tidy;
