@@ -10,6 +10,7 @@ use rmcp::model::{ErrorCode, ErrorData, RequestId};
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Stdin};
 use tokio::sync::{mpsc, oneshot};
@@ -179,10 +180,12 @@ fn parse(line: &[u8]) -> Parsed {
     }
 }
 
-/// A request of which only the id matters; the rest, such as a text with a lone surrogate, is skipped unread.
+/// A request of which only the id matters; a text with a lone surrogate is skipped without being read.
 #[derive(Deserialize)]
 struct OnlyId {
     id: Option<RequestId>,
+    #[serde(flatten)]
+    _rest: std::collections::HashMap<String, IgnoredAny>,
 }
 
 fn to_line(message: &TxJsonRpcMessage<RoleServer>) -> io::Result<Vec<u8>> {

@@ -8,7 +8,6 @@ use rmcp::{tool, tool_router};
 
 use super::{answered, refused};
 use crate::mcp::server::Server;
-use crate::mcp::wire::arguments::Arguments;
 use crate::mcp::wire::report::{ReportInput, ReportOutput};
 use crate::pipeline::Pipeline;
 
@@ -26,10 +25,7 @@ impl Server {
         ),
         output_schema = schema_for_output::<ReportOutput>()
     )]
-    async fn cost_report(
-        &self,
-        Parameters(Arguments(input)): Parameters<Arguments<ReportInput>>,
-    ) -> CallToolResult {
+    async fn cost_report(&self, Parameters(input): Parameters<ReportInput>) -> CallToolResult {
         match report_of(self.pipeline(), &input).await {
             Ok(output) => {
                 let text = output.to_text(input.format.unwrap_or_default());

@@ -15,7 +15,6 @@ use crate::domain::ids::NotAnId;
 use crate::domain::prompt::Prompt;
 use crate::domain::record::{Forget, StoredEmbedding};
 use crate::mcp::server::Server;
-use crate::mcp::wire::arguments::Arguments;
 use crate::store::ForgetMode;
 
 const EMBEDDER_PATIENCE: Duration = Duration::from_secs(10);
@@ -61,10 +60,7 @@ impl Server {
         ),
         output_schema = schema_for_output::<ForgetOutput>()
     )]
-    async fn forget_cache(
-        &self,
-        Parameters(Arguments(input)): Parameters<Arguments<ForgetInput>>,
-    ) -> CallToolResult {
+    async fn forget_cache(&self, Parameters(input): Parameters<ForgetInput>) -> CallToolResult {
         let mode = if input.dry_run { ForgetMode::Count } else { ForgetMode::Delete };
         let forget = match self.what_to_forget(input).await {
             Ok(forget) => forget,
@@ -90,7 +86,7 @@ impl Server {
             return Err("like and min_similarity go together: pass both".to_owned());
         }
         if let Some(id) = input.request_id {
-            return id.parse().map(Forget::Request).map_err(|error: NotAnId| format!("request_id {error}"));
+            return id.parse().map(Forget::Request).map_err(|error: NotAnId| error.to_string());
         }
         if let Some(text) = input.older_than {
             return older_than(&text).map(Forget::OlderThan).ok_or_else(|| {

@@ -12,7 +12,6 @@ use super::{answered, refused};
 use crate::domain::ids::NotAnId;
 use crate::domain::rating::{Rating, RatingEffect, Score, Verdict};
 use crate::mcp::server::Server;
-use crate::mcp::wire::arguments::Arguments;
 
 const MAX_COMMENT_CHARS: usize = 2_000;
 
@@ -60,10 +59,7 @@ impl Server {
         ),
         output_schema = schema_for_output::<RateOutput>()
     )]
-    async fn rate_response(
-        &self,
-        Parameters(Arguments(input)): Parameters<Arguments<RateInput>>,
-    ) -> CallToolResult {
+    async fn rate_response(&self, Parameters(input): Parameters<RateInput>) -> CallToolResult {
         let rating = match input.into_rating() {
             Ok(rating) => rating,
             Err(problem) => return refused(problem),
@@ -84,7 +80,7 @@ impl Server {
 
 impl RateInput {
     fn into_rating(self) -> Result<Rating, String> {
-        let request_id = self.request_id.parse().map_err(|error: NotAnId| format!("request_id {error}"))?;
+        let request_id = self.request_id.parse().map_err(|error: NotAnId| error.to_string())?;
         let verdict = self.verdict.map(Verdict::from);
         let score = match (self.rating, verdict) {
             (Some(rating), None) => Score::new(rating).map_err(|error| error.to_string())?,

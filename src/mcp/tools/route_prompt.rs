@@ -7,7 +7,6 @@ use rmcp::{tool, tool_router};
 
 use super::{answered, refused};
 use crate::mcp::server::Server;
-use crate::mcp::wire::arguments::Arguments;
 use crate::mcp::wire::request::RouteInput;
 use crate::mcp::wire::route::RouteOutput;
 
@@ -26,10 +25,7 @@ impl Server {
         ),
         output_schema = schema_for_output::<RouteOutput>()
     )]
-    async fn route_prompt(
-        &self,
-        Parameters(Arguments(input)): Parameters<Arguments<RouteInput>>,
-    ) -> CallToolResult {
+    async fn route_prompt(&self, Parameters(input): Parameters<RouteInput>) -> CallToolResult {
         let is_plan = input.dry_run;
         let request = match input.into_request(self.default_strategy) {
             Ok(request) => request,

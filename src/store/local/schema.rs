@@ -50,7 +50,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
         match open() {
             // The switch to WAL does not wait for a process that is making it.
             Err(error) if is_busy(&error) && started.elapsed() < BUSY_TIMEOUT => {
-                std::thread::sleep(OPEN_AGAIN)
+                std::thread::sleep(OPEN_AGAIN);
             }
             opened => break opened,
         }
