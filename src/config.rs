@@ -63,8 +63,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// `COST_OPTIMIZER_CONFIG`, where there is such a file.
     pub file: Option<PathBuf>,
-    /// `LOG_LEVEL`; default: info.
-    pub log_level: tracing::Level,
+    /// `LOG_LEVEL`; default: info for the server, warn for other commands.
+    pub log_level: Option<tracing::Level>,
     /// The providers that have what they need, in the order of [`ProviderId`].
     pub providers: Vec<ProviderConfig>,
     pub embedding: EmbeddingConfig,
@@ -118,8 +118,7 @@ impl Config {
             data_dir,
             file: path,
             log_level: values
-                .parsed("LOG_LEVEL", "error, warn, info, debug or trace", |text| text.parse().ok())?
-                .unwrap_or(tracing::Level::INFO),
+                .parsed("LOG_LEVEL", "error, warn, info, debug or trace", |text| text.parse().ok())?,
             providers: if mode == Mode::Simulate { Vec::new() } else { providers(&values)? },
             embedding: EmbeddingConfig {
                 model_name: values.text("EMBEDDING_MODEL_NAME").unwrap_or("all-MiniLM-L6-v2").to_owned(),

@@ -72,6 +72,7 @@ create table response_cache (
 );
 
 create index response_cache_by_request on response_cache (user_id, request_id);
+create index response_cache_by_expiry on response_cache (expires_at);
 
 create table response_feedback (
     user_id              text    not null,

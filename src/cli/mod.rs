@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 use serde::Serialize;
+use tracing::Level;
 
 use crate::config::{Config, Mode};
 use crate::telemetry;
@@ -69,8 +70,8 @@ impl Arguments {
         let config = Config::load(mode)?;
         let is_server = matches!(self.command, None | Some(Command::Serve));
         // People at a terminal asked for a result, not for a log.
-        let quiet = if is_server { config.log_level } else { config.log_level.min(tracing::Level::WARN) };
-        telemetry::start(quiet, self.log_file.as_deref())?;
+        let default_level = if is_server { Level::INFO } else { Level::WARN };
+        telemetry::start(config.log_level.unwrap_or(default_level), self.log_file.as_deref())?;
         let form = if self.json { Form::Json } else { Form::Text };
         match self.command {
             None | Some(Command::Serve) => serve::run(config).await,

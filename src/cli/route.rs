@@ -9,6 +9,7 @@ use super::{Exit, Form, print, print_json};
 use crate::app::App;
 use crate::config::Config;
 use crate::embed::weights::Reach;
+use crate::mcp::wire::read;
 use crate::mcp::wire::request::RouteInput;
 use crate::mcp::wire::route::RouteOutput;
 
@@ -106,7 +107,7 @@ impl RouteArguments {
         add("dry_run", json!(self.dry_run));
         add("session", json!(self.session));
         add("tags", json!(self.tags));
-        serde_json::from_value(Value::Object(object)).context("the arguments are not what `route` takes")
+        read(object).map_err(anyhow::Error::msg)
     }
 }
 

@@ -36,6 +36,17 @@ pub enum WorkerState {
     Unavailable(String),
 }
 
+impl fmt::Display for WorkerState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotStarted => f.write_str("not started: it loads with the first prompt"),
+            Self::Loading => f.write_str("loading"),
+            Self::Ready { fingerprint } => write!(f, "ready: {fingerprint}"),
+            Self::Unavailable(reason) => write!(f, "unavailable: {reason}"),
+        }
+    }
+}
+
 /// A handle on the thread that embeds; the thread ends with its last handle.
 #[derive(Clone)]
 pub struct EmbedWorker {

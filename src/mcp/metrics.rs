@@ -71,8 +71,8 @@ impl Metric {
                     "expired_entries": stats.expired_entries,
                     "retired_entries": stats.retired_entries,
                     "hits": stats.hits,
-                    "similarity_threshold": pipeline.settings.similarity_threshold,
-                    "embedder": format!("{:?}", pipeline.embedder.state()),
+                    "similarity_threshold": (f64::from(pipeline.settings.similarity_threshold) * 1e6).round() / 1e6,
+                    "embedder": pipeline.embedder.state().to_string(),
                     "last_30_days": {
                         "by_source": groups(&sums(pipeline, now, Some(30), Some(GroupBy::Source)).await?),
                     },

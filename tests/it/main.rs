@@ -7,5 +7,6 @@ mod embedding;
 mod money;
 mod providers;
 mod stdio;
+mod store;
 mod store_faults;
 mod tidy;

@@ -1,13 +1,14 @@
 //! The tool `cost_report`.
 
 use jiff::Timestamp;
-use rmcp::handler::server::common::schema_for_output;
+use rmcp::handler::server::common::{schema_for_output, schema_for_type};
 use rmcp::handler::server::wrapper::Parameters;
-use rmcp::model::CallToolResult;
+use rmcp::model::{CallToolResult, JsonObject};
 use rmcp::{tool, tool_router};
 
 use super::{answered, refused};
 use crate::mcp::server::Server;
+use crate::mcp::wire::read;
 use crate::mcp::wire::report::{ReportInput, ReportOutput};
 use crate::pipeline::Pipeline;
 
@@ -23,9 +24,14 @@ impl Server {
             idempotent_hint = true,
             open_world_hint = false
         ),
+        input_schema = schema_for_type::<ReportInput>(),
         output_schema = schema_for_output::<ReportOutput>()
     )]
-    async fn cost_report(&self, Parameters(input): Parameters<ReportInput>) -> CallToolResult {
+    async fn cost_report(&self, Parameters(arguments): Parameters<JsonObject>) -> CallToolResult {
+        let input: ReportInput = match read(arguments) {
+            Ok(input) => input,
+            Err(problem) => return refused(problem),
+        };
         match report_of(self.pipeline(), &input).await {
             Ok(output) => {
                 let text = output.to_text(input.format.unwrap_or_default());

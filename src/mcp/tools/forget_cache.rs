@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp, Unit};
-use rmcp::handler::server::common::schema_for_output;
+use rmcp::handler::server::common::{schema_for_output, schema_for_type};
 use rmcp::handler::server::wrapper::Parameters;
-use rmcp::model::CallToolResult;
+use rmcp::model::{CallToolResult, JsonObject};
 use rmcp::{tool, tool_router};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,7 @@ use crate::domain::ids::NotAnId;
 use crate::domain::prompt::Prompt;
 use crate::domain::record::{Forget, StoredEmbedding};
 use crate::mcp::server::Server;
+use crate::mcp::wire::read;
 use crate::store::ForgetMode;
 
 const EMBEDDER_PATIENCE: Duration = Duration::from_secs(10);
@@ -58,9 +59,14 @@ impl Server {
             idempotent_hint = true,
             open_world_hint = false
         ),
+        input_schema = schema_for_type::<ForgetInput>(),
         output_schema = schema_for_output::<ForgetOutput>()
     )]
-    async fn forget_cache(&self, Parameters(input): Parameters<ForgetInput>) -> CallToolResult {
+    async fn forget_cache(&self, Parameters(arguments): Parameters<JsonObject>) -> CallToolResult {
+        let input: ForgetInput = match read(arguments) {
+            Ok(input) => input,
+            Err(problem) => return refused(problem),
+        };
         let mode = if input.dry_run { ForgetMode::Count } else { ForgetMode::Delete };
         let forget = match self.what_to_forget(input).await {
             Ok(forget) => forget,
@@ -86,7 +92,7 @@ impl Server {
             return Err("like and min_similarity go together: pass both".to_owned());
         }
         if let Some(id) = input.request_id {
-            return id.parse().map(Forget::Request).map_err(|error: NotAnId| error.to_string());
+            return id.parse().map(Forget::Request).map_err(|error: NotAnId| format!("request_id {error}"));
         }
         if let Some(text) = input.older_than {
             return older_than(&text).map(Forget::OlderThan).ok_or_else(|| {

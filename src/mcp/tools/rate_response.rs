@@ -1,9 +1,9 @@
 //! The tool `rate_response`.
 
 use jiff::Timestamp;
-use rmcp::handler::server::common::schema_for_output;
+use rmcp::handler::server::common::{schema_for_output, schema_for_type};
 use rmcp::handler::server::wrapper::Parameters;
-use rmcp::model::CallToolResult;
+use rmcp::model::{CallToolResult, JsonObject};
 use rmcp::{tool, tool_router};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,7 @@ use super::{answered, refused};
 use crate::domain::ids::NotAnId;
 use crate::domain::rating::{Rating, RatingEffect, Score, Verdict};
 use crate::mcp::server::Server;
+use crate::mcp::wire::read;
 
 const MAX_COMMENT_CHARS: usize = 2_000;
 
@@ -57,9 +58,14 @@ impl Server {
             idempotent_hint = true,
             open_world_hint = false
         ),
+        input_schema = schema_for_type::<RateInput>(),
         output_schema = schema_for_output::<RateOutput>()
     )]
-    async fn rate_response(&self, Parameters(input): Parameters<RateInput>) -> CallToolResult {
+    async fn rate_response(&self, Parameters(arguments): Parameters<JsonObject>) -> CallToolResult {
+        let input: RateInput = match read(arguments) {
+            Ok(input) => input,
+            Err(problem) => return refused(problem),
+        };
         let rating = match input.into_rating() {
             Ok(rating) => rating,
             Err(problem) => return refused(problem),
@@ -80,7 +86,7 @@ impl Server {
 
 impl RateInput {
     fn into_rating(self) -> Result<Rating, String> {
-        let request_id = self.request_id.parse().map_err(|error: NotAnId| error.to_string())?;
+        let request_id = self.request_id.parse().map_err(|error: NotAnId| format!("request_id {error}"))?;
         let verdict = self.verdict.map(Verdict::from);
         let score = match (self.rating, verdict) {
             (Some(rating), None) => Score::new(rating).map_err(|error| error.to_string())?,

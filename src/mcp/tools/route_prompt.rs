@@ -1,12 +1,13 @@
 //! The tool `route_prompt`.
 
-use rmcp::handler::server::common::schema_for_output;
+use rmcp::handler::server::common::{schema_for_output, schema_for_type};
 use rmcp::handler::server::wrapper::Parameters;
-use rmcp::model::CallToolResult;
+use rmcp::model::{CallToolResult, JsonObject};
 use rmcp::{tool, tool_router};
 
 use super::{answered, refused};
 use crate::mcp::server::Server;
+use crate::mcp::wire::read;
 use crate::mcp::wire::request::RouteInput;
 use crate::mcp::wire::route::RouteOutput;
 
@@ -23,9 +24,14 @@ impl Server {
             idempotent_hint = false,
             open_world_hint = true
         ),
+        input_schema = schema_for_type::<RouteInput>(),
         output_schema = schema_for_output::<RouteOutput>()
     )]
-    async fn route_prompt(&self, Parameters(input): Parameters<RouteInput>) -> CallToolResult {
+    async fn route_prompt(&self, Parameters(arguments): Parameters<JsonObject>) -> CallToolResult {
+        let input: RouteInput = match read(arguments) {
+            Ok(input) => input,
+            Err(problem) => return refused(problem),
+        };
         let is_plan = input.dry_run;
         let request = match input.into_request(self.default_strategy) {
             Ok(request) => request,

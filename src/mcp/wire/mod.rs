@@ -7,3 +7,26 @@ pub mod plan;
 pub mod report;
 pub mod request;
 pub mod route;
+
+use rmcp::model::JsonObject;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// Characters of a problem that are passed on.
+const MAX_PROBLEM_CHARS: usize = 400;
+
+/// Reads arguments; an error names the one that is wrong and what is accepted.
+pub fn read<T: DeserializeOwned>(arguments: JsonObject) -> Result<T, String> {
+    serde_path_to_error::deserialize(Value::Object(arguments)).map_err(|error| {
+        let path = error.path().to_string();
+        // It may repeat a value of any length.
+        let problem: String = error.into_inner().to_string().chars().take(MAX_PROBLEM_CHARS).collect();
+        if path == "." { problem } else { format!("`{path}`: {problem}") }
+    })
+}
+
+/// Leaves out a mark that does not apply.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_false(truth: &bool) -> bool {
+    !*truth
+}

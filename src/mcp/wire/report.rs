@@ -76,7 +76,7 @@ pub struct ReportOutput {
     /// Groups left out by limit
     #[serde(skip_serializing_if = "Option::is_none")]
     more_groups: Option<usize>,
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "super::is_false")]
     simulated: bool,
 }
 
@@ -307,11 +307,6 @@ impl From<GroupByInput> for GroupBy {
             GroupByInput::Source => Self::Source,
         }
     }
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-const fn is_false(truth: &bool) -> bool {
-    !*truth
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

@@ -36,10 +36,10 @@ pub struct RouteOutput {
     usage: Option<UsageOutput>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cost_usd: Option<f64>,
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "super::is_false")]
     cost_estimated: bool,
     /// The price is unknown, so there is no cost
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "super::is_false")]
     unpriced: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     baseline: Option<BaselineOutput>,
@@ -55,7 +55,7 @@ pub struct RouteOutput {
     /// What did not work, with the way out
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) degraded: Vec<String>,
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "super::is_false")]
     pub(super) simulated: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) candidates: Vec<CandidateOutput>,
@@ -236,9 +236,4 @@ impl From<&Attempt> for AttemptOutput {
             latency_ms: attempt.latency_ms,
         }
     }
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-const fn is_false(truth: &bool) -> bool {
-    !*truth
 }

@@ -35,9 +35,25 @@ pub(super) fn find_exact(
         .optional()
 }
 
-/// Inserts an entry in the place of an older one to the same prompt.
+/// Expired entries dropped with each new one, so that the file stops growing without a pause for cleaning.
+const DROPPED_AT_ONCE: i64 = 8;
+/// Changes that other processes may still have to read; one that lags further reads everything again.
+const KEPT_CHANGES: i64 = 100_000;
+
+/// Inserts an entry in the place of an older one to the same prompt, and drops a few that have expired.
 pub(super) fn insert(connection: &Connection, entry: &CacheEntry) -> rusqlite::Result<()> {
     let user_id = UserId::LOCAL.to_string();
+    connection
+        .prepare_cached(
+            "delete from response_cache where row_number in \
+             (select row_number from response_cache where expires_at <= ?1 order by expires_at limit ?2)",
+        )?
+        .execute(params![entry.created_at.as_microsecond(), DROPPED_AT_ONCE])?;
+    connection
+        .prepare_cached(
+            "delete from cache_changes where change_number <= (select max(change_number) from cache_changes) - ?1",
+        )?
+        .execute([KEPT_CHANGES])?;
     connection
         .prepare_cached(
             "delete from response_cache where user_id = ?1 and scope_hash = ?2 and prompt_sha256 = ?3",

@@ -102,6 +102,11 @@ impl Vectors {
         if self.data_version == Some(data_version) && !self.has_own_changes {
             return Ok(());
         }
+        if self.is_too_far_behind(connection)? {
+            self.shelves.clear();
+            self.last_row = number(connection, "select max(row_number) from response_cache")?;
+            self.last_change = number(connection, "select max(change_number) from cache_changes")?;
+        }
         let user_id = UserId::LOCAL.to_string();
         let mut statement = connection.prepare_cached(
             "select row_number, scope_hash, embedder_fingerprint, embedding from response_cache \
@@ -128,6 +133,17 @@ impl Vectors {
         self.has_own_changes = false;
         Ok(())
     }
+
+    /// Says whether nothing was read yet, or changes were trimmed away before they were read.
+    fn is_too_far_behind(&self, connection: &Connection) -> rusqlite::Result<bool> {
+        let first = number(connection, "select min(change_number) from cache_changes")?;
+        Ok(self.data_version.is_none() || first > self.last_change + 1)
+    }
+}
+
+/// Reads one number; 0 where there is none.
+fn number(connection: &Connection, sql: &str) -> rusqlite::Result<i64> {
+    Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get::<_, Option<i64>>(0))?.unwrap_or(0))
 }
 
 impl Shelf {

@@ -1,0 +1,185 @@
+//! The server as a client feels it: whole processes, real pipes, the simulated provider.
+//!
+//! Prints figures for the README; it asserts nothing, because machines differ. `cargo bench --bench stdio`
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+const STARTS: usize = 40;
+const EXACT_HITS: usize = 3_000;
+const MISSES_A_SECOND: u32 = 100;
+const MISSES: u32 = 1_500;
+const BURST: u64 = 1_000;
+
+struct Client {
+    process: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+    next_id: u64,
+}
+
+impl Client {
+    fn start(folder: &Path) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_ai-cost-optimizer"))
+            .arg("--simulate")
+            .env("COST_OPTIMIZER_DATA_DIR", folder)
+            .env("LOG_LEVEL", "error")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .expect("the binary starts");
+        let input = process.stdin.take().expect("stdin is piped");
+        let output = BufReader::new(process.stdout.take().expect("stdout is piped"));
+        let mut client = Self { process, input, output, next_id: 0 };
+        client.ask(
+            "initialize",
+            json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "bench", "version": "0" } }),
+        );
+        client.say(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
+        client
+    }
+
+    fn say(&mut self, message: &Value) {
+        let line = format!("{message}\n");
+        self.input.write_all(line.as_bytes()).expect("the server reads");
+    }
+
+    fn read(&mut self) -> Value {
+        let mut line = String::new();
+        self.output.read_line(&mut line).expect("the server answers");
+        serde_json::from_str(&line).expect("an answer is JSON")
+    }
+
+    fn ask(&mut self, method: &str, params: Value) -> Value {
+        self.next_id += 1;
+        self.say(&json!({ "jsonrpc": "2.0", "id": self.next_id, "method": method, "params": params }));
+        self.read()
+    }
+
+    fn route(&mut self, arguments: Value) -> Value {
+        let answer = self.ask("tools/call", json!({ "name": "route_prompt", "arguments": arguments }));
+        assert!(answer["result"]["isError"] != true, "{answer}");
+        answer["result"]["structuredContent"].clone()
+    }
+
+    /// Resident memory in megabytes, where the system says.
+    fn memory_mb(&self) -> Option<f64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).ok()?;
+        let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+        let kilobytes: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
+        Some(kilobytes / 1024.0)
+    }
+
+    fn stop(self) {
+        let Self { mut process, input, .. } = self;
+        drop(input);
+        process.wait().expect("the server ends");
+    }
+}
+
+fn report(what: &str, mut times: Vec<Duration>) {
+    times.sort();
+    let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
+    println!(
+        "{what:<48} n {:<6} p50 {:>8.3} ms  p99 {:>8.3} ms  max {:>8.3} ms",
+        times.len(),
+        at(0.5),
+        at(0.99),
+        at(1.0)
+    );
+}
+
+fn starts() {
+    let mut times = Vec::new();
+    for _ in 0..STARTS {
+        let folder = tempfile::tempdir().expect("a folder");
+        let started = Instant::now();
+        let mut client = Client::start(folder.path());
+        client.ask("tools/list", json!({}));
+        times.push(started.elapsed());
+        client.stop();
+    }
+    report("process start to tools/list", times);
+}
+
+fn exact_hits(client: &mut Client) {
+    let prompt = json!({ "prompt": "What is the capital of France?", "cache": "use" });
+    client.route(prompt.clone());
+    let times = (0..EXACT_HITS).map(|_| {
+        let started = Instant::now();
+        let answer = client.route(prompt.clone());
+        let elapsed = started.elapsed();
+        assert_eq!(answer["source"], "cache_exact");
+        elapsed
+    });
+    let times = times.collect();
+    report("exact hit through stdio", times);
+}
+
+/// Sends misses at a fixed rate whether or not the last one was answered.
+fn misses(folder: &Path) {
+    let Client { mut process, mut input, mut output, .. } = Client::start(folder);
+    let began = Instant::now();
+    let due = move |place: u32| began + Duration::from_secs(1) * place / MISSES_A_SECOND;
+    let sender = std::thread::spawn(move || {
+        for place in 0..MISSES {
+            std::thread::sleep(due(place).saturating_duration_since(Instant::now()));
+            let arguments = json!({ "prompt": format!("Explain prompt number {place}"), "cache": "off" });
+            let message = json!({ "jsonrpc": "2.0", "id": 10_000 + place, "method": "tools/call", "params": { "name": "route_prompt", "arguments": arguments } });
+            input.write_all(format!("{message}\n").as_bytes()).expect("the server reads");
+        }
+        input
+    });
+    let mut times = Vec::new();
+    let mut line = String::new();
+    for _ in 0..MISSES {
+        line.clear();
+        output.read_line(&mut line).expect("the server answers");
+        let now = Instant::now();
+        let answer: Value = serde_json::from_str(&line).expect("an answer is JSON");
+        let place = answer["id"].as_u64().expect("an id") - 10_000;
+        times.push(now.saturating_duration_since(due(u32::try_from(place).expect("a small id"))));
+    }
+    report(&format!("miss, no cache, {MISSES_A_SECOND}/s (from due time)"), times);
+    drop(sender.join());
+    process.wait().expect("the server ends");
+}
+
+fn burst(client: &mut Client) {
+    let before = client.memory_mb();
+    let started = Instant::now();
+    for id in 0..BURST {
+        let arguments = json!({ "prompt": format!("Burst number {id}"), "cache": "off" });
+        client.say(&json!({ "jsonrpc": "2.0", "id": 50_000 + id, "method": "tools/call", "params": { "name": "route_prompt", "arguments": arguments } }));
+    }
+    let mut ids: Vec<u64> = (0..BURST).map(|_| client.read()["id"].as_u64().expect("an id")).collect();
+    let elapsed = started.elapsed();
+    ids.sort_unstable();
+    ids.dedup();
+    println!(
+        "{BURST} concurrent calls: {} answered in {:.0} ms; memory {:?} MB before, {:?} MB after",
+        ids.len(),
+        elapsed.as_secs_f64() * 1e3,
+        before,
+        client.memory_mb()
+    );
+}
+
+fn main() {
+    let folder = tempfile::tempdir().expect("a folder");
+    starts();
+    misses(folder.path());
+    let mut client = Client::start(folder.path());
+    client.ask("tools/list", json!({}));
+    println!("idle memory before the model: {:?} MB", client.memory_mb());
+    burst(&mut client);
+    exact_hits(&mut client);
+    client.route(json!({ "prompt": "Why is the sky blue?" }));
+    println!("memory after the model was used or found missing: {:?} MB", client.memory_mb());
+    client.stop();
+}

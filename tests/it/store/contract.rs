@@ -1,0 +1,281 @@
+//! One suite over the trait `Store`; each test gets a fresh store, and some a second process's view of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ai_cost_optimizer::domain::ids::RequestId;
+use ai_cost_optimizer::domain::money::Usd;
+use ai_cost_optimizer::domain::rating::{Rating, RatingEffect, Score, Verdict};
+use ai_cost_optimizer::domain::record::{Forget, RequestRecord, RequestStatus, ScopeHash};
+use ai_cost_optimizer::domain::report::{GroupBy, ReportQuery, Totals};
+use ai_cost_optimizer::store::local::LocalStore;
+use ai_cost_optimizer::store::{ForgetMode, NearestQuery, Store, StoreError};
+use jiff::Timestamp;
+use proptest::prelude::*;
+use strum::VariantArray as _;
+
+use super::samples::{at_angle, entry, hit, later, now, record};
+
+/// A store, a second handle to the same data as another process has it, and what keeps both alive.
+struct Stores {
+    here: Arc<dyn Store>,
+    there: Arc<dyn Store>,
+    _folder: tempfile::TempDir,
+}
+
+fn stores() -> Stores {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("new folder").join("store.sqlite3");
+    let open = || -> Arc<dyn Store> { Arc::new(LocalStore::new(path.clone())) };
+    Stores { here: open(), there: open(), _folder: folder }
+}
+
+fn everything(group_by: Option<GroupBy>) -> ReportQuery {
+    ReportQuery { from: Timestamp::UNIX_EPOCH, to: Timestamp::MAX, group_by }
+}
+
+fn nearest(scope: u8, radians: f32, at: Timestamp) -> NearestQuery {
+    NearestQuery { scope: ScopeHash([scope; 32]), embedding: at_angle(radians), limit: 5, now: at }
+}
+
+async fn similarities(store: &dyn Store, scope: u8, radians: f32) -> Vec<(String, f32)> {
+    let neighbours = store.match_cache_entries(nearest(scope, radians, now())).await.unwrap();
+    neighbours.into_iter().map(|neighbour| (neighbour.entry.text, neighbour.similarity)).collect()
+}
+
+#[tokio::test]
+async fn an_intent_is_unsettled_until_its_request_is_recorded() {
+    let Stores { here, there, _folder } = stores();
+    let done = record(500);
+    let intent = RequestRecord { status: RequestStatus::Intent, cost: None, source: None, ..done.clone() };
+    here.begin_request(intent).await.unwrap();
+    let before = there.cost_report(everything(None)).await.unwrap().totals;
+    assert_eq!((before.requests, before.unsettled_requests), (0, 1));
+    assert_eq!(before.unsettled_worst_case, Usd::from_pico(1_500));
+    here.record_request(done, None).await.unwrap();
+    let after = there.cost_report(everything(None)).await.unwrap().totals;
+    assert_eq!((after.requests, after.unsettled_requests, after.cost), (1, 0, Usd::from_pico(500)));
+}
+
+#[tokio::test]
+async fn an_exact_answer_is_found_in_its_scope_until_it_expires() {
+    let Stores { here, there, _folder } = stores();
+    let bought_by = record(500);
+    let kept = entry(1, 1, &bought_by);
+    here.record_request(bought_by, Some(kept.clone())).await.unwrap();
+    for store in [&here, &there] {
+        let find = |scope: u8, prompt: u8, at| store.find_exact(ScopeHash([scope; 32]), [prompt; 32], at);
+        let found = find(1, 1, now()).await.unwrap().unwrap();
+        assert_eq!(
+            (found.id, found.text.as_str(), found.cost),
+            (kept.id, "answer 1", Some(Usd::from_pico(500)))
+        );
+        assert!(find(2, 1, now()).await.unwrap().is_none(), "another scope");
+        assert!(find(1, 2, now()).await.unwrap().is_none(), "another prompt");
+        assert!(find(1, 1, later(3_600)).await.unwrap().is_none(), "an hour later");
+    }
+}
+
+#[tokio::test]
+async fn a_newer_answer_takes_the_place_of_the_older() {
+    let Stores { here, there, _folder } = stores();
+    let (first, second) = (record(1), record(2));
+    here.record_request(first.clone(), Some(entry(1, 1, &first))).await.unwrap();
+    assert_eq!(similarities(&*there, 1, 0.0).await.len(), 1);
+    here.record_request(second.clone(), Some(entry(1, 1, &second))).await.unwrap();
+    for store in [&here, &there] {
+        let found = store.find_exact(ScopeHash([1; 32]), [1; 32], now()).await.unwrap().unwrap();
+        assert_eq!(found.request_id, second.id);
+        assert_eq!(similarities(&**store, 1, 0.0).await.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn neighbours_come_nearest_first_and_other_writers_are_seen_at_once() {
+    let Stores { here, there, _folder } = stores();
+    assert!(similarities(&*here, 1, 0.0).await.is_empty());
+    assert!(similarities(&*there, 1, 0.0).await.is_empty());
+    for prompt in [30, 10, 50, 20, 60, 40] {
+        let bought_by = record(1);
+        let kept = entry(1, prompt, &bought_by);
+        here.record_request(bought_by, Some(kept)).await.unwrap();
+    }
+    for store in [&here, &there] {
+        let found = similarities(&**store, 1, 0.1).await;
+        let texts: Vec<&str> = found.iter().map(|(text, _)| text.as_str()).collect();
+        assert_eq!(texts, ["answer 10", "answer 20", "answer 30", "answer 40", "answer 50"]);
+        assert!((found[1].1 - 0.1_f32.cos()).abs() < 1e-6, "{found:?}");
+        assert!(similarities(&**store, 2, 0.1).await.is_empty(), "another scope");
+    }
+    let expired = here.match_cache_entries(nearest(1, 0.1, later(3_600))).await.unwrap();
+    assert!(expired.is_empty());
+}
+
+#[tokio::test]
+async fn embeddings_of_different_makers_are_never_compared() {
+    let Stores { here, _folder, .. } = stores();
+    let bought_by = record(1);
+    here.record_request(bought_by.clone(), Some(entry(1, 0, &bought_by))).await.unwrap();
+    let mut query = nearest(1, 0.0, now());
+    query.embedding.fingerprint = "another".into();
+    assert!(here.match_cache_entries(query).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn four_bad_ratings_retire_an_entry_for_everybody() {
+    let Stores { here, there, _folder } = stores();
+    let bought_by = record(1);
+    let kept = entry(1, 1, &bought_by);
+    here.record_request(bought_by.clone(), Some(kept.clone())).await.unwrap();
+    let mut requests = vec![bought_by.id];
+    for _ in 0..3 {
+        let served = hit(&kept);
+        requests.push(served.id);
+        here.record_request(served, None).await.unwrap();
+    }
+    assert_eq!(similarities(&*there, 1, 0.01).await.len(), 1);
+    for (place, request_id) in requests.iter().enumerate() {
+        let rate = |verdict: Verdict| Rating {
+            request_id: *request_id,
+            score: Score::from(verdict),
+            verdict: Some(verdict),
+            comment: None,
+        };
+        // A rating that is given again replaces itself.
+        here.rate_response(rate(Verdict::Good), now()).await.unwrap();
+        let effect = here.rate_response(rate(Verdict::Wrong), now()).await.unwrap();
+        let expected = if place == 3 { RatingEffect::EntryRetired } else { RatingEffect::Recorded };
+        assert_eq!(effect, expected, "rating {place}");
+    }
+    for store in [&here, &there] {
+        assert!(store.find_exact(kept.scope, kept.prompt_sha256, now()).await.unwrap().is_none());
+        assert!(similarities(&**store, 1, 0.01).await.is_empty());
+    }
+    let stats = there.cache_stats(now()).await.unwrap();
+    assert_eq!((stats.entries, stats.retired_entries, stats.hits), (0, 1, 3));
+}
+
+#[tokio::test]
+async fn an_unknown_request_cannot_be_rated() {
+    let Stores { here, _folder, .. } = stores();
+    let request_id = RequestId::new();
+    let rating = Rating { request_id, score: Score::new(1.0).unwrap(), verdict: None, comment: None };
+    let error = here.rate_response(rating, now()).await.unwrap_err();
+    assert!(matches!(error, StoreError::UnknownRequest(id) if id == request_id));
+}
+
+#[tokio::test]
+async fn what_is_forgotten_is_counted_first_and_gone_after() {
+    let Stores { here, there, _folder } = stores();
+    let mut bought = Vec::new();
+    for prompt in [0, 10, 100] {
+        let bought_by = record(1);
+        here.record_request(bought_by.clone(), Some(entry(1, prompt, &bought_by))).await.unwrap();
+        bought.push(bought_by);
+    }
+    let check = async |forget: Forget, expected: u64| {
+        assert_eq!(here.forget_cache(forget.clone(), ForgetMode::Count).await.unwrap(), expected);
+        assert_eq!(there.forget_cache(forget.clone(), ForgetMode::Delete).await.unwrap(), expected);
+        assert_eq!(here.forget_cache(forget, ForgetMode::Count).await.unwrap(), 0);
+    };
+    assert_eq!(similarities(&*here, 1, 0.0).await.len(), 3);
+    check(Forget::OlderThan(now()), 0).await;
+    check(Forget::Like { embedding: at_angle(0.0), min_similarity: 0.999 }, 1).await;
+    assert_eq!(similarities(&*here, 1, 0.0).await.len(), 2);
+    check(Forget::Request(bought[1].id), 1).await;
+    check(Forget::All, 1).await;
+    assert!(similarities(&*here, 1, 0.0).await.is_empty());
+    let totals = here.cost_report(everything(None)).await.unwrap().totals;
+    assert_eq!(totals.requests, 3, "records of cost stay");
+}
+
+#[tokio::test]
+async fn a_report_covers_its_time_and_no_more() {
+    let Stores { here, _folder, .. } = stores();
+    here.record_request(record(1), None).await.unwrap();
+    let requests = async |from, to| {
+        here.cost_report(ReportQuery { from, to, group_by: None }).await.unwrap().totals.requests
+    };
+    assert_eq!(requests(now(), later(1)).await, 1, "the first instant is inside");
+    assert_eq!(requests(later(-1), now()).await, 0, "the last is not");
+}
+
+/// A request of the property below.
+fn any_record() -> impl proptest::strategy::Strategy<Value = RequestRecord> {
+    let tags = prop::collection::btree_set("[a-c]", 0..3);
+    (0..1_000_000_000_000_i64, tags, 0..4_u8, 0..100_i64, any::<bool>()).prop_map(
+        |(pico, tags, kind, day, is_estimated)| {
+            let mut record = record(pico);
+            record.tags = tags.into_iter().collect();
+            record.created_at = later(day * 86_400);
+            record.cost_estimated = is_estimated;
+            match kind {
+                0 => record.cost = None,
+                1 => record.status = RequestStatus::Failed,
+                2 => record.baseline = None,
+                _ => {}
+            }
+            record
+        },
+    )
+}
+
+/// What a report must say, worked out row by row.
+fn sum<'a>(records: impl Iterator<Item = &'a RequestRecord>) -> Totals {
+    records.fold(Totals::default(), |mut totals, record| {
+        totals.requests += 1;
+        totals.cost += record.cost.unwrap_or_default();
+        if let (Some(saved), Some(baseline)) = (record.saved(), &record.baseline) {
+            totals.saved += saved;
+            totals.baseline_cost += baseline.cost;
+        }
+        totals.input_tokens += record.usage.input_tokens;
+        totals.output_tokens += record.usage.output_tokens;
+        totals.unpriced_requests += u64::from(record.cost.is_none());
+        totals.estimated_requests += u64::from(record.cost_estimated);
+        totals.failed_requests += u64::from(record.status == RequestStatus::Failed);
+        totals
+    })
+}
+
+fn keys(record: &RequestRecord, group_by: GroupBy) -> Vec<String> {
+    let reference = record.reference.as_ref().unwrap();
+    match group_by {
+        GroupBy::Provider => vec![reference.provider.to_string()],
+        GroupBy::Model => vec![reference.to_string()],
+        GroupBy::Strategy => vec![record.strategy.to_string()],
+        GroupBy::Day => vec![record.created_at.strftime("%Y-%m-%d").to_string()],
+        GroupBy::Tag => record.tags.clone(),
+        GroupBy::Source => vec![record.source.unwrap().to_string()],
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn the_sum_of_the_rows_is_every_report(records in prop::collection::vec(any_record(), 0..30)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let Stores { here, there, _folder } = stores();
+            for record in &records {
+                here.record_request(record.clone(), None).await.unwrap();
+            }
+            for group_by in GroupBy::VARIANTS.iter().copied() {
+                let report = there.cost_report(everything(Some(group_by))).await.unwrap();
+                assert_eq!(report.totals, sum(records.iter()));
+                let mut expected: BTreeMap<String, Vec<&RequestRecord>> = BTreeMap::new();
+                for record in &records {
+                    for key in keys(record, group_by) {
+                        expected.entry(key).or_default().push(record);
+                    }
+                }
+                let found: BTreeMap<_, _> =
+                    report.groups.into_iter().map(|group| (group.key, group.totals)).collect();
+                let expected: BTreeMap<_, _> =
+                    expected.into_iter().map(|(key, rows)| (key, sum(rows.into_iter()))).collect();
+                assert_eq!(found, expected);
+            }
+        });
+    }
+}

@@ -1,0 +1,4 @@
+//! What every store does, shown on the local one.
+
+mod contract;
+mod samples;

@@ -1,0 +1,91 @@
+//! Records and entries for tests.
+
+use ai_cost_optimizer::domain::answer::{CacheHit, FinishReason, Source};
+use ai_cost_optimizer::domain::decision::{Quality, StrategyName};
+use ai_cost_optimizer::domain::embedding::{DIMENSIONS, Embedding};
+use ai_cost_optimizer::domain::ids::{EntryId, RequestId};
+use ai_cost_optimizer::domain::model::{ModelRef, ProviderId};
+use ai_cost_optimizer::domain::money::Usd;
+use ai_cost_optimizer::domain::record::{
+    Baseline, CacheEntry, RequestRecord, RequestStatus, ScopeHash, StoredEmbedding,
+};
+use ai_cost_optimizer::domain::usage::Usage;
+use jiff::{SignedDuration, Timestamp};
+
+pub(super) fn now() -> Timestamp {
+    "2026-11-23T12:00:00Z".parse().unwrap()
+}
+
+pub(super) fn later(seconds: i64) -> Timestamp {
+    now().checked_add(SignedDuration::from_secs(seconds)).unwrap()
+}
+
+pub(super) fn model() -> ModelRef {
+    ModelRef { provider: ProviderId::Anthropic, model: "claude-haiku-5-5".into() }
+}
+
+/// A completed request that a provider answered for `pico` pico-dollars.
+pub(super) fn record(pico: i64) -> RequestRecord {
+    RequestRecord {
+        id: RequestId::new(),
+        created_at: now(),
+        status: RequestStatus::Completed,
+        prompt_sha256: [7; 32],
+        session: None,
+        tags: Vec::new(),
+        quality: Quality::Balanced,
+        strategy: StrategyName::Complexity,
+        complexity: None,
+        confidence: None,
+        reason: "a test".into(),
+        source: Some(Source::Provider),
+        reference: Some(model()),
+        usage: Usage { input_tokens: 10, output_tokens: 20, ..Usage::default() },
+        cost: Some(Usd::from_pico(pico)),
+        cost_estimated: false,
+        worst_case: Some(Usd::from_pico(pico.saturating_mul(3))),
+        baseline: Some(Baseline { reference: model(), cost: Usd::from_pico(pico.saturating_mul(2)) }),
+        latency_ms: 5,
+        provider_latency_ms: 4,
+        finish_reason: Some(FinishReason::Stop),
+        attempts: Vec::new(),
+        cache: None,
+        error: None,
+    }
+}
+
+/// A request that an entry answered.
+pub(super) fn hit(entry: &CacheEntry) -> RequestRecord {
+    RequestRecord {
+        source: Some(Source::CacheExact),
+        cache: Some(CacheHit { entry_id: entry.id, similarity: 1.0, age_seconds: 1 }),
+        usage: Usage::default(),
+        ..record(0)
+    }
+}
+
+/// A unit vector at an angle to the first axis.
+pub(super) fn at_angle(radians: f32) -> StoredEmbedding {
+    let mut numbers = vec![0.0; DIMENSIONS];
+    numbers[0] = radians.cos();
+    numbers[1] = radians.sin();
+    StoredEmbedding { fingerprint: "test".into(), embedding: Embedding::new(numbers).unwrap() }
+}
+
+/// An entry of a scope, bought by a request, that lives for an hour.
+pub(super) fn entry(scope: u8, prompt: u8, bought_by: &RequestRecord) -> CacheEntry {
+    CacheEntry {
+        id: EntryId::new(),
+        scope: ScopeHash([scope; 32]),
+        prompt_sha256: [prompt; 32],
+        embedding: Some(at_angle(f32::from(prompt) / 100.0)),
+        text: format!("answer {prompt}"),
+        reference: model(),
+        usage: bought_by.usage,
+        cost: bought_by.cost,
+        finish_reason: FinishReason::Stop,
+        request_id: bought_by.id,
+        created_at: now(),
+        expires_at: later(3_600),
+    }
+}
