@@ -7,10 +7,14 @@ use clap::Parser as _;
 
 fn main() -> ! {
     let exit = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(run()),
+        Ok(runtime) => {
+            let exit = runtime.block_on(run());
+            // A read of stdin cannot be cancelled, and dropping the runtime would wait for it.
+            runtime.shutdown_background();
+            exit
+        }
         Err(error) => complain(&anyhow::Error::new(error)),
     };
-    // A read of stdin cannot be cancelled: leaving by hand does not wait for it.
     std::process::exit(exit as i32)
 }
 

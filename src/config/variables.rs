@@ -83,7 +83,7 @@ pub const VARIABLES: [Variable; 44] = [
     not_yet("RETENTION_DAYS", "", "how long requests are kept"),
     honoured(
         "LOG_LEVEL",
-        "info",
+        "info (server), warn (other commands)",
         "`error`, `warn`, `info`, `debug` or `trace`; logs go to stderr and hold no prompts",
     ),
     honoured("COST_OPTIMIZER_DATA_DIR", "the platform's data folder", "folder of the store and the weights"),

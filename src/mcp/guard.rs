@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// How long calls under way may go on after the end of input.
-pub(super) const DRAIN: Duration = Duration::from_secs(5);
+const DRAIN: Duration = Duration::from_secs(5);
 /// The same after the process was told to stop.
 const STOP_DRAIN: Duration = Duration::from_millis(1_500);
 

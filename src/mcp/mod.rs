@@ -17,32 +17,54 @@ use rmcp::ServiceExt;
 use rmcp::service::{QuitReason, ServerInitializeError};
 use tokio_util::sync::CancellationToken;
 
-use self::guard::{DRAIN, Guard};
+use self::guard::Guard;
 use self::server::Server;
 use self::stdio::Stdio;
 
 pub use self::tools::report_of;
 
+/// How long payments under way may go on after the conversation.
+const SETTLE: Duration = Duration::from_secs(5);
+/// How long anything may go on after the process was told to stop; containers are killed after 10 s.
+const STOP_LIMIT: Duration = Duration::from_millis(6_500);
+
 /// Serves one client on stdin and stdout until it hangs up or `stop` is cancelled.
 ///
-/// Calls under way are answered first, for 5 s after end of input and 1.5 s after `stop`; payments under way
-/// are recorded.
+/// Calls under way are answered first, for 5 s after end of input and 1.5 s after `stop`, and payments under
+/// way are recorded, for 5 s more; what takes longer leaves its intent.
 pub async fn serve(server: Server, stop: CancellationToken) -> Result<(), ServeError> {
     let payments = server.pipeline().payments.clone();
-    let transport = Guard::new(Stdio::new(), stop);
-    let result = match server.serve(transport).await {
+    let conversation = async {
+        let result = converse(server, stop.clone()).await;
+        payments.close();
+        // Whether all are in is asked below.
+        let _ = tokio::time::timeout(SETTLE, payments.wait()).await;
+        result
+    };
+    // rmcp waits 5 s of its own for handlers that do not end.
+    let too_late = async {
+        stop.cancelled().await;
+        tokio::time::sleep(STOP_LIMIT).await;
+    };
+    let result = tokio::select! {
+        result = conversation => result,
+        () = too_late => Ok(()),
+    };
+    if !payments.is_empty() {
+        tracing::error!(payments = payments.len(), "payments were cut off; their intents stand as unsettled");
+    }
+    result
+}
+
+async fn converse(server: Server, stop: CancellationToken) -> Result<(), ServeError> {
+    match server.serve(Guard::new(Stdio::new(), stop)).await {
         Ok(running) => match running.waiting().await {
             Ok(QuitReason::JoinError(error)) | Err(error) => Err(ServeError::Task(error)),
             Ok(_) => Ok(()),
         },
         Err(ServerInitializeError::ConnectionClosed(_) | ServerInitializeError::Cancelled) => Ok(()),
         Err(error) => Err(ServeError::Start(Box::new(error))),
-    };
-    payments.close();
-    if tokio::time::timeout(DRAIN + Duration::from_secs(5), payments.wait()).await.is_err() {
-        tracing::error!(payments = payments.len(), "payments were cut off; their intents stand as unsettled");
     }
-    result
 }
 
 /// Why a conversation broke off.

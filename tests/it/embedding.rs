@@ -1,5 +1,6 @@
 //! MiniLM on this machine against vectors that sentence-transformers made.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
@@ -23,6 +24,16 @@ fn test_source() -> WeightsSource {
     let data_dir = std::env::var("TEST_MODEL_DIR").map_or(target, PathBuf::from);
     let folder = data_dir.join("model.safetensors").is_file().then(|| data_dir.clone());
     WeightsSource { name: ModelName::minilm(), folder, data_dir }
+}
+
+/// Gives the folder of the real model, if it is on this machine.
+pub(crate) fn model_folder() -> Option<PathBuf> {
+    Some(test_source().load(Reach::LocalOnly).ok()?.folder)
+}
+
+/// Says on stderr what a test has left out.
+pub(crate) fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 fn embed(text: &str) -> Embedded {

@@ -9,6 +9,9 @@
 mod config;
 mod contract;
 mod embedding;
+mod money;
 mod providers;
+mod stdio;
 mod store;
+mod store_faults;
 mod tidy;

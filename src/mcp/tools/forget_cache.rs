@@ -92,7 +92,7 @@ impl Server {
             return Err("like and min_similarity go together: pass both".to_owned());
         }
         if let Some(id) = input.request_id {
-            return id.parse().map(Forget::Request).map_err(|error: NotAnId| error.to_string());
+            return id.parse().map(Forget::Request).map_err(|error: NotAnId| format!("request_id {error}"));
         }
         if let Some(text) = input.older_than {
             return older_than(&text).map(Forget::OlderThan).ok_or_else(|| {

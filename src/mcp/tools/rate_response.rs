@@ -86,7 +86,7 @@ impl Server {
 
 impl RateInput {
     fn into_rating(self) -> Result<Rating, String> {
-        let request_id = self.request_id.parse().map_err(|error: NotAnId| error.to_string())?;
+        let request_id = self.request_id.parse().map_err(|error: NotAnId| format!("request_id {error}"))?;
         let verdict = self.verdict.map(Verdict::from);
         let score = match (self.rating, verdict) {
             (Some(rating), None) => Score::new(rating).map_err(|error| error.to_string())?,

@@ -12,12 +12,16 @@ use rmcp::model::JsonObject;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+/// Characters of a problem that are passed on.
+const MAX_PROBLEM_CHARS: usize = 400;
+
 /// Reads arguments; an error names the one that is wrong and what is accepted.
 pub fn read<T: DeserializeOwned>(arguments: JsonObject) -> Result<T, String> {
     serde_path_to_error::deserialize(Value::Object(arguments)).map_err(|error| {
         let path = error.path().to_string();
-        let problem = error.into_inner();
-        if path == "." { problem.to_string() } else { format!("`{path}`: {problem}") }
+        // It may repeat a value of any length.
+        let problem: String = error.into_inner().to_string().chars().take(MAX_PROBLEM_CHARS).collect();
+        if path == "." { problem } else { format!("`{path}`: {problem}") }
     })
 }
 

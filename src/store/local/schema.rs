@@ -2,9 +2,9 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
 use super::thread::meaning;
 use crate::store::StoreError;
@@ -17,6 +17,9 @@ pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
 /// How long a statement waits for another process's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long to wait before opening is tried again.
+const OPEN_AGAIN: Duration = Duration::from_millis(20);
+
 /// Opens the store, makes folder and file where they are missing, and applies what it lacks.
 pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     if let Some(folder) = path.parent() {
@@ -28,6 +31,8 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     let open = || -> rusqlite::Result<Result<Connection, i64>> {
         let mut connection = Connection::open(path)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
+        // A transaction that reads before it takes the lock fails where another process writes in between.
+        connection.set_transaction_behavior(TransactionBehavior::Immediate);
         connection.pragma_update(None, "synchronous", "normal")?;
         connection.pragma_update(None, "foreign_keys", "on")?;
         let found = version(&connection)?;
@@ -40,7 +45,17 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
         }
         Ok(Ok(connection))
     };
-    match open() {
+    let started = Instant::now();
+    let opened = loop {
+        match open() {
+            // The switch to WAL does not wait for a process that is making it.
+            Err(error) if is_busy(&error) && started.elapsed() < BUSY_TIMEOUT => {
+                std::thread::sleep(OPEN_AGAIN);
+            }
+            opened => break opened,
+        }
+    };
+    match opened {
         Ok(Ok(connection)) => Ok(connection),
         Ok(Err(found)) => {
             Err(StoreError::Newer { path: path.display().to_string(), found, known: SCHEMA_VERSION })
@@ -49,13 +64,17 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     }
 }
 
+fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
 fn version(connection: &Connection) -> rusqlite::Result<i64> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
 /// Applies the missing migrations; another process that is faster leaves nothing to do.
 fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let transaction = connection.transaction()?;
     let found = usize::try_from(version(&transaction)?).unwrap_or(0);
     for migration in MIGRATIONS.iter().skip(found) {
         transaction.execute_batch(migration)?;

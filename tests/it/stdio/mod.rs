@@ -1,0 +1,9 @@
+//! The binary as clients see it: raw lines on stdin and stdout, signals, and what is left on the disk.
+
+pub(crate) mod driver;
+pub(crate) mod ledger;
+pub(crate) mod provider;
+
+mod bad_input;
+mod crowd;
+mod traps;

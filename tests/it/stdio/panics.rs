@@ -1,0 +1,81 @@
+//! A tool that panics is answered all the same.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use ai_cost_optimizer::app::App;
+use ai_cost_optimizer::config::{Config, Mode};
+use ai_cost_optimizer::domain::rating::{Rating, RatingEffect};
+use ai_cost_optimizer::domain::record::{CacheEntry, Forget, Neighbour, RequestRecord, ScopeHash};
+use ai_cost_optimizer::domain::report::{CacheStats, Report, ReportQuery};
+use ai_cost_optimizer::embed::weights::Reach;
+use ai_cost_optimizer::mcp::server::Server;
+use ai_cost_optimizer::store::{ForgetMode, NearestQuery, Store, StoreError};
+use async_trait::async_trait;
+use jiff::Timestamp;
+use rmcp::ServiceExt as _;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+
+/// A store with a bug in every method.
+struct Buggy;
+
+#[async_trait]
+impl Store for Buggy {
+    async fn find_exact(&self, _: ScopeHash, _: [u8; 32], _: Timestamp) -> Result<Option<CacheEntry>, StoreError> {
+        panic!("a bug")
+    }
+    async fn match_cache_entries(&self, _: NearestQuery) -> Result<Vec<Neighbour>, StoreError> {
+        panic!("a bug")
+    }
+    async fn begin_request(&self, _: RequestRecord) -> Result<(), StoreError> {
+        panic!("a bug")
+    }
+    async fn record_request(&self, _: RequestRecord, _: Option<CacheEntry>) -> Result<(), StoreError> {
+        panic!("a bug")
+    }
+    async fn rate_response(&self, _: Rating, _: Timestamp) -> Result<RatingEffect, StoreError> {
+        panic!("a bug")
+    }
+    async fn forget_cache(&self, _: Forget, _: ForgetMode) -> Result<u64, StoreError> {
+        panic!("a bug")
+    }
+    async fn cost_report(&self, _: ReportQuery) -> Result<Report, StoreError> {
+        panic!("a bug")
+    }
+    async fn cache_stats(&self, _: Timestamp) -> Result<CacheStats, StoreError> {
+        panic!("a bug")
+    }
+}
+
+#[tokio::test]
+async fn a_tool_that_panics_is_answered_and_the_next_call_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let environment = HashMap::from([("COST_OPTIMIZER_DATA_DIR", folder.path().display().to_string())]);
+    let config = Config::from_environment(Mode::Simulate, environment).unwrap();
+    let app = App::new(config, Reach::LocalOnly).unwrap();
+    let mut pipeline = app.pipeline.clone();
+    pipeline.store = Arc::new(Buggy);
+    let (ours, theirs) = tokio::io::duplex(1 << 20);
+    let serving = Server::new(pipeline, app.config.default_strategy).serve(theirs);
+    let talking = async {
+        let (output, mut input) = tokio::io::split(ours);
+        let mut lines = BufReader::new(output).lines();
+        let info = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "t", "version": "0" } });
+        let mut ask = async |id: u64, method: &str, params: Value| -> Value {
+            let message = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
+            input.write_all(format!("{message}\n").as_bytes()).await.unwrap();
+            serde_json::from_str(&lines.next_line().await.unwrap().unwrap()).unwrap()
+        };
+        ask(1, "initialize", info).await;
+        for id in [2, 3] {
+            let answer = ask(id, "tools/call", json!({ "name": "cost_report", "arguments": {} })).await;
+            assert_eq!(answer["id"], id);
+            assert_eq!(answer["result"]["isError"], true);
+            let text = answer["result"]["content"][0]["text"].as_str().unwrap();
+            assert!(text.contains("cost_report") && !text.contains("a bug"), "{text}");
+        }
+    };
+    let (running, ()) = tokio::join!(serving, talking);
+    running.unwrap().cancel().await.unwrap();
+}
