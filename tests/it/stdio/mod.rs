@@ -6,4 +6,5 @@ pub(crate) mod provider;
 
 mod bad_input;
 mod crowd;
+mod panics;
 mod traps;
