@@ -17,8 +17,10 @@ use serde_json::{Value, json};
 
 const STARTS: usize = 40;
 const EXACT_HITS: usize = 3_000;
-const MISSES_A_SECOND: u32 = 100;
-const MISSES: u32 = 1_500;
+const REQUESTS_A_SECOND: u32 = 100;
+const REQUESTS: u32 = 1_500;
+/// Above every id that a client has used by then.
+const FIRST_ID: u64 = 10_000;
 const BURST: u64 = 1_000;
 
 struct Client {
@@ -127,33 +129,40 @@ fn exact_hits(client: &mut Client) {
     report("exact hit through stdio", times);
 }
 
-/// Sends misses at a fixed rate whether or not the last one was answered.
-fn misses(folder: &Path) {
+/// Sends requests at a fixed rate whether or not the last one was answered.
+fn at_a_rate(what: &str, folder: &Path, message: impl Fn(u32) -> Value + Send + 'static) {
     let Client { mut process, mut input, mut output, .. } = Client::start(folder);
     let began = Instant::now();
-    let due = move |place: u32| began + Duration::from_secs(1) * place / MISSES_A_SECOND;
+    let due = move |place: u32| began + Duration::from_secs(1) * place / REQUESTS_A_SECOND;
     let sender = std::thread::spawn(move || {
-        for place in 0..MISSES {
+        for place in 0..REQUESTS {
+            let mut message = message(place);
+            message["jsonrpc"] = json!("2.0");
+            message["id"] = json!(FIRST_ID + u64::from(place));
+            let line = format!("{message}\n");
             std::thread::sleep(due(place).saturating_duration_since(Instant::now()));
-            let arguments = json!({ "prompt": format!("Explain prompt number {place}"), "cache": "off" });
-            let message = json!({ "jsonrpc": "2.0", "id": 10_000 + place, "method": "tools/call", "params": { "name": "route_prompt", "arguments": arguments } });
-            input.write_all(format!("{message}\n").as_bytes()).expect("the server reads");
+            input.write_all(line.as_bytes()).expect("the server reads");
         }
         input
     });
     let mut times = Vec::new();
     let mut line = String::new();
-    for _ in 0..MISSES {
+    for _ in 0..REQUESTS {
         line.clear();
         output.read_line(&mut line).expect("the server answers");
         let now = Instant::now();
         let answer: Value = serde_json::from_str(&line).expect("an answer is JSON");
-        let place = answer["id"].as_u64().expect("an id") - 10_000;
+        let place = answer["id"].as_u64().expect("an id") - FIRST_ID;
         times.push(now.saturating_duration_since(due(u32::try_from(place).expect("a small id"))));
     }
-    report(&format!("miss, no cache, {MISSES_A_SECOND}/s (from due time)"), times);
+    report(&format!("{what}, {REQUESTS_A_SECOND}/s, from the due time"), times);
     drop(sender.join());
     process.wait().expect("the server ends");
+}
+
+fn miss(place: u32) -> Value {
+    let arguments = json!({ "prompt": format!("Explain prompt number {place}"), "cache": "off" });
+    json!({ "method": "tools/call", "params": { "name": "route_prompt", "arguments": arguments } })
 }
 
 fn burst(client: &mut Client) {
@@ -179,7 +188,11 @@ fn burst(client: &mut Client) {
 fn main() {
     let folder = tempfile::tempdir().expect("a folder");
     starts();
-    misses(folder.path());
+    // A ping passes the same pipes and does nothing: it is the floor of what follows it.
+    for _ in 0..3 {
+        at_a_rate("ping", folder.path(), |_| json!({ "method": "ping" }));
+        at_a_rate("miss, no cache", folder.path(), miss);
+    }
     let mut client = Client::start(folder.path());
     client.ask("tools/list", json!({}));
     println!("idle memory before the model: {:?} MB", client.memory_mb());

@@ -12,6 +12,8 @@ mod thread;
 mod vectors;
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -24,17 +26,37 @@ use crate::domain::report::{CacheStats, Report, ReportQuery};
 
 pub use self::schema::SCHEMA_VERSION;
 
+/// Recorded requests after which the write-ahead log is moved into the file.
+const CHECKPOINT_EVERY: u64 = 256;
+
 /// A SQLite file as a [`Store`].
 #[derive(Debug, Clone)]
 pub struct LocalStore {
     requests: StoreThread,
     reports: StoreThread,
+    recorded: Arc<AtomicU64>,
 }
 
 impl LocalStore {
     /// Names the file; it and its folder are made by the first call that needs them.
     pub fn new(path: PathBuf) -> Self {
-        Self { requests: StoreThread::new("store", path.clone()), reports: StoreThread::new("reports", path) }
+        Self {
+            requests: StoreThread::new("store", path.clone()),
+            reports: StoreThread::new("reports", path),
+            recorded: Arc::default(),
+        }
+    }
+
+    /// Has the log moved into the file now and then, by the thread that no request waits for.
+    fn checkpoint_at_times(&self) {
+        if self.recorded.fetch_add(1, Ordering::Relaxed) % CHECKPOINT_EVERY == CHECKPOINT_EVERY - 1 {
+            self.reports.start(|open| {
+                open.connection.query_row("pragma wal_checkpoint(passive)", [], |_| Ok(())).map_err(|error| {
+                    tracing::warn!(%error, "the store's log was not moved into its file");
+                    error
+                })
+            });
+        }
     }
 }
 
@@ -75,7 +97,9 @@ impl Store for LocalStore {
                 }
                 transaction.commit()
             })
-            .await
+            .await?;
+        self.checkpoint_at_times();
+        Ok(())
     }
 
     async fn rate_response(&self, rating: Rating, now: Timestamp) -> Result<RatingEffect, StoreError> {

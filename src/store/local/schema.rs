@@ -17,6 +17,10 @@ pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
 /// How long a statement waits for another process's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Pages of write-ahead log (4 KiB each) at which a commit moves them into the file itself, which takes tens of
+/// milliseconds; long before that, the thread of the reports does it beside the requests.
+const AUTOCHECKPOINT_PAGES: i64 = 16_384;
+
 /// How long to wait before opening is tried again.
 const OPEN_AGAIN: Duration = Duration::from_millis(20);
 
@@ -35,6 +39,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
         connection.set_transaction_behavior(TransactionBehavior::Immediate);
         connection.pragma_update(None, "synchronous", "normal")?;
         connection.pragma_update(None, "foreign_keys", "on")?;
+        connection.pragma_update(None, "wal_autocheckpoint", AUTOCHECKPOINT_PAGES)?;
         let found = version(&connection)?;
         if found > SCHEMA_VERSION {
             return Ok(Err(found));

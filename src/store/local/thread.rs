@@ -59,6 +59,16 @@ impl StoreThread {
         Self { jobs, path }
     }
 
+    /// Runs statements on the thread some time, if its queue has room; nobody hears of their result.
+    pub(super) fn start(&self, statements: impl FnOnce(&mut Open) -> rusqlite::Result<()> + Send + 'static) {
+        let job: Job = Box::new(move |open| {
+            if let Ok(open) = open {
+                let _ = statements(open);
+            }
+        });
+        let _ = self.jobs.try_send(job);
+    }
+
     /// Runs statements on the thread and waits for their result.
     ///
     /// Cancel safe: yes, because what was queued runs whether anybody waits or not.

@@ -22,7 +22,12 @@ struct Buggy;
 
 #[async_trait]
 impl Store for Buggy {
-    async fn find_exact(&self, _: ScopeHash, _: [u8; 32], _: Timestamp) -> Result<Option<CacheEntry>, StoreError> {
+    async fn find_exact(
+        &self,
+        _: ScopeHash,
+        _: [u8; 32],
+        _: Timestamp,
+    ) -> Result<Option<CacheEntry>, StoreError> {
         panic!("a bug")
     }
     async fn match_cache_entries(&self, _: NearestQuery) -> Result<Vec<Neighbour>, StoreError> {
