@@ -79,9 +79,9 @@ fn wants_something_new(prompt: &str) -> bool {
         "shuffle",
         "creative",
     ];
-    const CREATIVE_WORKS: [&str; 12] = [
+    const CREATIVE_WORKS: [&str; 11] = [
         "poem", "haiku", "limerick", "story", "song", "lyrics", "sonnet", "riddle", "slogan", "names",
-        "name", "tagline",
+        "tagline",
     ];
     const MAKING: [&str; 8] = ["write", "compose", "create", "invent", "generate", "make", "suggest", "give"];
     let lower = prompt.to_lowercase();

@@ -32,8 +32,8 @@ pub enum EmbedError {
     /// The weights are still being loaded or fetched.
     #[error("the embedder is still loading")]
     Loading,
-    /// More texts wait than the queue holds.
-    #[error("the embedder's queue is full")]
+    /// More texts wait than the queue holds, or than are embedded in time.
+    #[error("the embedder is busy")]
     Busy,
     #[error("the embedder failed: {0}")]
     Failed(String),

@@ -12,10 +12,14 @@ use crate::domain::answer::{CacheHit, Source};
 use crate::domain::ids::EntryId;
 use crate::domain::prompt::{CacheMode, RouteRequest};
 use crate::domain::record::{CacheEntry, RequestRecord, ScopeHash, StoredEmbedding};
+use crate::embed::EmbedError;
 use crate::store::NearestQuery;
 
 /// How long a request waits for the weights to be loaded; they take a fraction of a second from disk.
 const EMBEDDER_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long a request waits for its embedding, queue included, before it goes on without.
+const EMBEDDING_LIMIT: Duration = Duration::from_secs(5);
 
 /// What the cache may do for a request.
 pub(super) struct CachePlan {
@@ -57,7 +61,7 @@ impl Pipeline {
         match self.store.find_exact(plan.scope, plan.prompt_sha256, journey.at).await {
             Ok(entry) => entry.map(|entry| found(entry, 1.0, Source::CacheExact, journey.at)),
             Err(error) => {
-                journey.degraded.push(format!("the cache was not read: {error}"));
+                journey.degrade(format!("the cache was not read: {error}"));
                 None
             }
         }
@@ -69,14 +73,17 @@ impl Pipeline {
             return None;
         }
         let text = journey.request.prompt.as_str().to_owned();
-        match self.embedder.embed(text, EMBEDDER_PATIENCE).await {
+        let embedding = self.embedder.embed(text, EMBEDDER_PATIENCE);
+        let embedded =
+            tokio::time::timeout(EMBEDDING_LIMIT, embedding).await.unwrap_or(Err(EmbedError::Busy));
+        match embedded {
             Ok(embedded) if is_comparable(embedded.truncated, embedded.unknown_share) => {
                 let fingerprint = self.embedder.fingerprint()?;
                 Some(StoredEmbedding { fingerprint, embedding: embedded.embedding })
             }
             Ok(_) => None,
             Err(error) => {
-                journey.degraded.push(error.to_string());
+                journey.degrade(error.to_string());
                 None
             }
         }
@@ -103,7 +110,7 @@ impl Pipeline {
                 Some(found(chosen.entry.clone(), chosen.similarity, Source::CacheSemantic, journey.at))
             }
             Err(error) => {
-                journey.degraded.push(format!("the cache was not read: {error}"));
+                journey.degrade(format!("the cache was not read: {error}"));
                 None
             }
         }
@@ -111,6 +118,13 @@ impl Pipeline {
 }
 
 impl Journey {
+    /// Notes what did not work, once.
+    fn degrade(&mut self, problem: String) {
+        if !self.degraded.contains(&problem) {
+            self.degraded.push(problem);
+        }
+    }
+
     /// Makes the entry that keeps a bought answer, where it may be kept.
     pub(super) fn entry(
         &self,

@@ -13,5 +13,7 @@ mod money;
 mod providers;
 mod stdio;
 mod store;
+// Permissions, mounts and signals as Unix has them; the store's contract is tested everywhere.
+#[cfg(unix)]
 mod store_faults;
 mod tidy;

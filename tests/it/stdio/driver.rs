@@ -248,6 +248,7 @@ impl Conversation {
     }
 
     /// Sends a signal such as `TERM` or `KILL` and waits for the end.
+    #[cfg(unix)]
     pub(crate) fn signal(mut self, name: &str) -> Ended {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());

@@ -7,4 +7,7 @@ pub(crate) mod provider;
 mod bad_input;
 mod crowd;
 mod panics;
+// Windows has none to send to another process.
+#[cfg(unix)]
+mod signals;
 mod traps;

@@ -196,41 +196,6 @@ fn what_is_not_offered_is_a_protocol_error() {
 }
 
 #[test]
-fn a_signal_ends_an_idle_server_at_once() {
-    let folder = tempfile::tempdir().unwrap();
-    for name in ["TERM", "INT"] {
-        let conversation = Program::simulated(folder.path()).greet();
-        conversation.signal(name).check(PROMPTLY);
-    }
-}
-
-/// Stops a server whose provider takes a time, and gives how long it lived on and the status on the disk.
-fn stopped_while_paying(provider: &Provider) -> (Duration, String) {
-    let folder = tempfile::tempdir().unwrap();
-    let program = Program::local(folder.path(), provider);
-    let mut conversation = program.greet();
-    conversation.begin("route_prompt", &ask("Hello"));
-    provider.await_call();
-    let ended = conversation.signal("TERM");
-    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    (ended.took, Ledger::open(program.store()).text("select status from requests"))
-}
-
-#[test]
-fn a_signal_waits_for_a_payment_that_is_almost_done() {
-    let (took, status) = stopped_while_paying(&Provider::slow(Duration::from_secs(3)));
-    assert_eq!(status, "completed");
-    assert!(took < Duration::from_secs(7), "{took:?}");
-}
-
-#[test]
-fn a_signal_does_not_wait_for_a_payment_without_end_and_leaves_its_intent() {
-    let (took, status) = stopped_while_paying(&Provider::slow(Duration::from_secs(40)));
-    assert_eq!(status, "intent");
-    assert!(took < Duration::from_millis(7_500), "{took:?}");
-}
-
-#[test]
 fn a_cancelled_call_is_never_answered_and_others_go_on() {
     let provider = Provider::slow(Duration::from_millis(500));
     let folder = tempfile::tempdir().unwrap();

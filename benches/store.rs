@@ -1,0 +1,118 @@
+//! The local store: the search for a similar prompt, an exact lookup, and what a request writes.
+//!
+//! `cargo bench --bench store`; 10,000 cached answers in one scope, vectors spread over the sphere.
+
+use std::hint::black_box;
+
+use ai_cost_optimizer::domain::answer::{FinishReason, Source};
+use ai_cost_optimizer::domain::decision::{Quality, StrategyName};
+use ai_cost_optimizer::domain::embedding::{DIMENSIONS, Embedding};
+use ai_cost_optimizer::domain::ids::{EntryId, RequestId};
+use ai_cost_optimizer::domain::model::{ModelRef, ProviderId};
+use ai_cost_optimizer::domain::money::Usd;
+use ai_cost_optimizer::domain::record::{
+    CacheEntry, RequestRecord, RequestStatus, ScopeHash, StoredEmbedding,
+};
+use ai_cost_optimizer::domain::usage::Usage;
+use ai_cost_optimizer::store::local::LocalStore;
+use ai_cost_optimizer::store::{NearestQuery, Store};
+use criterion::{Criterion, criterion_group, criterion_main};
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
+
+const ENTRIES: u64 = 10_000;
+const SCOPE: ScopeHash = ScopeHash([1; 32]);
+
+/// A unit vector that depends on the seed alone.
+fn vector(seed: u64) -> StoredEmbedding {
+    let mut numbers: Vec<f32> = (0..DIMENSIONS as u64 / 32)
+        .flat_map(|block| Sha256::digest([seed.to_le_bytes(), block.to_le_bytes()].concat()))
+        .map(|byte| f32::from(byte) - 127.5)
+        .collect();
+    let norm = numbers.iter().map(|number| number * number).sum::<f32>().sqrt();
+    numbers.iter_mut().for_each(|number| *number /= norm);
+    let embedding = Embedding::new(numbers).expect("a vector over its own length is a unit vector");
+    StoredEmbedding { fingerprint: "bench".into(), embedding }
+}
+
+fn model() -> ModelRef {
+    ModelRef { provider: ProviderId::Anthropic, model: "bench".into() }
+}
+
+fn record(at: Timestamp) -> RequestRecord {
+    RequestRecord {
+        id: RequestId::new(),
+        created_at: at,
+        status: RequestStatus::Completed,
+        prompt_sha256: [0; 32],
+        session: None,
+        tags: vec!["bench".into()],
+        quality: Quality::Balanced,
+        strategy: StrategyName::Complexity,
+        complexity: None,
+        confidence: None,
+        reason: "a bench".into(),
+        source: Some(Source::Provider),
+        reference: Some(model()),
+        usage: Usage::default(),
+        cost: Some(Usd::from_pico(1)),
+        cost_estimated: false,
+        worst_case: None,
+        baseline: None,
+        latency_ms: 1,
+        provider_latency_ms: 1,
+        finish_reason: Some(FinishReason::Stop),
+        attempts: Vec::new(),
+        cache: None,
+        error: None,
+    }
+}
+
+fn entry(seed: u64, bought_by: &RequestRecord) -> CacheEntry {
+    CacheEntry {
+        id: EntryId::new(),
+        scope: SCOPE,
+        prompt_sha256: Sha256::digest(seed.to_le_bytes()).into(),
+        embedding: Some(vector(seed)),
+        text: "an answer of the usual length ".repeat(20),
+        reference: model(),
+        usage: Usage::default(),
+        cost: None,
+        finish_reason: FinishReason::Stop,
+        request_id: bought_by.id,
+        created_at: bought_by.created_at,
+        expires_at: bought_by.created_at + SignedDuration::from_hours(1),
+    }
+}
+
+fn store(criterion: &mut Criterion) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = LocalStore::new(folder.path().join("bench.sqlite3"));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let now = Timestamp::now();
+    runtime.block_on(async {
+        for seed in 0..ENTRIES {
+            let bought_by = record(now);
+            let entry = entry(seed, &bought_by);
+            store.record_request(bought_by, Some(entry)).await.expect("the store writes");
+        }
+    });
+    let nearest = || NearestQuery { scope: SCOPE, embedding: vector(77), limit: 5, now };
+    criterion.bench_function("store/nearest of 10,000", |bencher| {
+        bencher.iter(|| {
+            runtime.block_on(store.match_cache_entries(black_box(nearest()))).expect("the store reads")
+        });
+    });
+    let hash: [u8; 32] = Sha256::digest(77_u64.to_le_bytes()).into();
+    criterion.bench_function("store/exact of 10,000", |bencher| {
+        bencher.iter(|| {
+            runtime.block_on(store.find_exact(SCOPE, black_box(hash), now)).expect("the store reads")
+        });
+    });
+    criterion.bench_function("store/record a request", |bencher| {
+        bencher.iter(|| runtime.block_on(store.record_request(record(now), None)).expect("the store writes"));
+    });
+}
+
+criterion_group!(benches, store);
+criterion_main!(benches);
