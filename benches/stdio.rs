@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 
 const STARTS: usize = 40;
 const EXACT_HITS: usize = 3_000;
-const REQUESTS_A_SECOND: u32 = 100;
-const REQUESTS: u32 = 1_500;
+const MISSES_A_SECOND: u32 = 100;
+const MISSES: u32 = 1_500;
 /// Above every id that a client has used by then.
 const FIRST_ID: u64 = 10_000;
 const BURST: u64 = 1_000;
@@ -129,14 +129,16 @@ fn exact_hits(client: &mut Client) {
     report("exact hit through stdio", times);
 }
 
-/// Sends requests at a fixed rate whether or not the last one was answered.
-fn at_a_rate(what: &str, folder: &Path, message: impl Fn(u32) -> Value + Send + 'static) {
+/// Sends pings and misses in turn, each at a fixed rate, whether or not the last one was answered.
+///
+/// A ping passes the same pipes and does nothing: in the same run it is the floor of the miss.
+fn pings_and_misses(folder: &Path) {
     let Client { mut process, mut input, mut output, .. } = Client::start(folder);
     let began = Instant::now();
-    let due = move |place: u32| began + Duration::from_secs(1) * place / REQUESTS_A_SECOND;
+    let due = move |place: u32| began + Duration::from_secs(1) * place / (2 * MISSES_A_SECOND);
     let sender = std::thread::spawn(move || {
-        for place in 0..REQUESTS {
-            let mut message = message(place);
+        for place in 0..2 * MISSES {
+            let mut message = if place % 2 == 0 { json!({ "method": "ping" }) } else { miss(place) };
             message["jsonrpc"] = json!("2.0");
             message["id"] = json!(FIRST_ID + u64::from(place));
             let line = format!("{message}\n");
@@ -145,17 +147,20 @@ fn at_a_rate(what: &str, folder: &Path, message: impl Fn(u32) -> Value + Send + 
         }
         input
     });
-    let mut times = Vec::new();
+    let mut times = [Vec::new(), Vec::new()];
     let mut line = String::new();
-    for _ in 0..REQUESTS {
+    for _ in 0..2 * MISSES {
         line.clear();
         output.read_line(&mut line).expect("the server answers");
         let now = Instant::now();
         let answer: Value = serde_json::from_str(&line).expect("an answer is JSON");
         let place = answer["id"].as_u64().expect("an id") - FIRST_ID;
-        times.push(now.saturating_duration_since(due(u32::try_from(place).expect("a small id"))));
+        let due = due(u32::try_from(place).expect("a small id"));
+        times[usize::from(place % 2 == 1)].push(now.saturating_duration_since(due));
     }
-    report(&format!("{what}, {REQUESTS_A_SECOND}/s, from the due time"), times);
+    let [pings, misses] = times;
+    report(&format!("ping, {MISSES_A_SECOND}/s, from the due time"), pings);
+    report(&format!("miss, no cache, {MISSES_A_SECOND}/s, from the due time"), misses);
     drop(sender.join());
     process.wait().expect("the server ends");
 }
@@ -188,10 +193,8 @@ fn burst(client: &mut Client) {
 fn main() {
     let folder = tempfile::tempdir().expect("a folder");
     starts();
-    // A ping passes the same pipes and does nothing: it is the floor of what follows it.
     for _ in 0..3 {
-        at_a_rate("ping", folder.path(), |_| json!({ "method": "ping" }));
-        at_a_rate("miss, no cache", folder.path(), miss);
+        pings_and_misses(folder.path());
     }
     let mut client = Client::start(folder.path());
     client.ask("tools/list", json!({}));

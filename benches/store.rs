@@ -4,21 +4,21 @@
 
 use std::hint::black_box;
 
-use ai_cost_optimizer::domain::answer::{FinishReason, Source};
-use ai_cost_optimizer::domain::decision::{Quality, StrategyName};
 use ai_cost_optimizer::domain::embedding::{DIMENSIONS, Embedding};
-use ai_cost_optimizer::domain::ids::{EntryId, RequestId};
-use ai_cost_optimizer::domain::model::{ModelRef, ProviderId};
-use ai_cost_optimizer::domain::money::Usd;
-use ai_cost_optimizer::domain::record::{
-    CacheEntry, RequestRecord, RequestStatus, ScopeHash, StoredEmbedding,
-};
-use ai_cost_optimizer::domain::usage::Usage;
+use ai_cost_optimizer::domain::record::{CacheEntry, RequestRecord, ScopeHash, StoredEmbedding};
 use ai_cost_optimizer::store::local::LocalStore;
 use ai_cost_optimizer::store::{NearestQuery, Store};
 use criterion::{Criterion, criterion_group, criterion_main};
-use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
+
+#[path = "../tests/it/store/samples.rs"]
+#[expect(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "the tests use more of it, and may fail as tests do"
+)]
+mod samples;
 
 const ENTRIES: u64 = 10_000;
 const SCOPE: ScopeHash = ScopeHash([1; 32]);
@@ -35,53 +35,14 @@ fn vector(seed: u64) -> StoredEmbedding {
     StoredEmbedding { fingerprint: "bench".into(), embedding }
 }
 
-fn model() -> ModelRef {
-    ModelRef { provider: ProviderId::Anthropic, model: "bench".into() }
-}
-
-fn record(at: Timestamp) -> RequestRecord {
-    RequestRecord {
-        id: RequestId::new(),
-        created_at: at,
-        status: RequestStatus::Completed,
-        prompt_sha256: [0; 32],
-        session: None,
-        tags: vec!["bench".into()],
-        quality: Quality::Balanced,
-        strategy: StrategyName::Complexity,
-        complexity: None,
-        confidence: None,
-        reason: "a bench".into(),
-        source: Some(Source::Provider),
-        reference: Some(model()),
-        usage: Usage::default(),
-        cost: Some(Usd::from_pico(1)),
-        cost_estimated: false,
-        worst_case: None,
-        baseline: None,
-        latency_ms: 1,
-        provider_latency_ms: 1,
-        finish_reason: Some(FinishReason::Stop),
-        attempts: Vec::new(),
-        cache: None,
-        error: None,
-    }
-}
-
+/// An entry to a prompt of its own, of the usual length.
 fn entry(seed: u64, bought_by: &RequestRecord) -> CacheEntry {
     CacheEntry {
-        id: EntryId::new(),
         scope: SCOPE,
         prompt_sha256: Sha256::digest(seed.to_le_bytes()).into(),
         embedding: Some(vector(seed)),
         text: "an answer of the usual length ".repeat(20),
-        reference: model(),
-        usage: Usage::default(),
-        cost: None,
-        finish_reason: FinishReason::Stop,
-        request_id: bought_by.id,
-        created_at: bought_by.created_at,
-        expires_at: bought_by.created_at + SignedDuration::from_hours(1),
+        ..samples::entry(1, 1, bought_by)
     }
 }
 
@@ -89,10 +50,10 @@ fn store(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().expect("a folder");
     let store = LocalStore::new(folder.path().join("bench.sqlite3"));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    let now = Timestamp::now();
+    let now = samples::now();
     runtime.block_on(async {
         for seed in 0..ENTRIES {
-            let bought_by = record(now);
+            let bought_by = samples::record(1);
             let entry = entry(seed, &bought_by);
             store.record_request(bought_by, Some(entry)).await.expect("the store writes");
         }
@@ -110,7 +71,9 @@ fn store(criterion: &mut Criterion) {
         });
     });
     criterion.bench_function("store/record a request", |bencher| {
-        bencher.iter(|| runtime.block_on(store.record_request(record(now), None)).expect("the store writes"));
+        bencher.iter(|| {
+            runtime.block_on(store.record_request(samples::record(1), None)).expect("the store writes")
+        });
     });
 }
 
