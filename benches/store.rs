@@ -72,7 +72,7 @@ fn store(criterion: &mut Criterion) {
     });
     criterion.bench_function("store/record a request", |bencher| {
         bencher.iter(|| {
-            runtime.block_on(store.record_request(samples::record(1), None)).expect("the store writes")
+            runtime.block_on(store.record_request(samples::record(1), None)).expect("the store writes");
         });
     });
 }
