@@ -27,7 +27,7 @@ use crate::domain::report::{CacheStats, Report, ReportQuery};
 pub use self::schema::SCHEMA_VERSION;
 
 /// Recorded requests after which the write-ahead log is moved into the file.
-const CHECKPOINT_EVERY: u64 = 256;
+const CHECKPOINT_EVERY: u64 = 1_024;
 
 /// A SQLite file as a [`Store`].
 #[derive(Debug, Clone)]

@@ -19,7 +19,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Pages of write-ahead log (4 KiB each) at which a commit moves them into the file itself, which takes tens of
 /// milliseconds; long before that, the thread of the reports does it beside the requests.
-const AUTOCHECKPOINT_PAGES: i64 = 16_384;
+const AUTOCHECKPOINT_PAGES: i64 = 32_768;
 
 /// How long to wait before opening is tried again.
 const OPEN_AGAIN: Duration = Duration::from_millis(20);
