@@ -93,10 +93,13 @@ impl Pipeline {
             return Ok(self.serve(journey, found).await);
         }
         let decision = self.decide(&journey.request, journey.at, &self.providers.ids())?;
-        self.store.begin_request(journey.intent(&decision)).await?;
         let id = journey.id;
         let pipeline = self.clone();
-        let payment = self.payments.spawn(async move { pipeline.pay(journey, decision, embedding).await });
+        // The intent is part of the task: an intent whose caller went away would stand for a payment never made.
+        let payment = self.payments.spawn(async move {
+            pipeline.store.begin_request(journey.intent(&decision)).await?;
+            pipeline.pay(journey, decision, embedding).await
+        });
         payment.await.unwrap_or(Err(RouteError::Stopped(id)))
     }
 
