@@ -15,7 +15,7 @@ pub struct Usd(i64);
 
 /// A number of dollars that is not finite or does not fit [`Usd`].
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
-#[error("{0} is not an amount in US dollars (finite, below 9.2 million)")]
+#[error("{0:e} is not an amount in US dollars; hint: pass a finite number below 9.2 million")]
 pub struct NotAnAmount(pub f64);
 
 impl Usd {
