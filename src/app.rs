@@ -17,12 +17,13 @@ use crate::embed::weights::{ModelName, Reach, WeightsSource};
 use crate::embed::worker::EmbedWorker;
 use crate::embed::{EmbedError, Embedder};
 use crate::mcp::server::Server;
-use crate::pipeline::{Pipeline, Settings};
+use crate::pipeline::{Ending, Flights, Pipeline, Settings};
 use crate::providers::Provider;
 use crate::providers::anthropic::{self, Anthropic};
 use crate::providers::fallback::Providers;
 use crate::providers::gemini::{self, Gemini};
 use crate::providers::http::{self, Endpoint};
+use crate::providers::ollama::{self, Ollama};
 use crate::providers::openai_chat::{Flavour, OpenAiChat};
 use crate::providers::simulated::Simulated;
 use crate::routing::candidates::variable;
@@ -62,6 +63,8 @@ impl App {
             embedder: embedder(&config, reach)?,
             providers,
             payments: TaskTracker::new(),
+            flights: Flights::default(),
+            ending: Ending::default(),
         };
         Ok(Self { config, pipeline })
     }
@@ -117,17 +120,13 @@ fn providers(config: &Config) -> anyhow::Result<Providers> {
 }
 
 fn provider(configured: &ProviderConfig, client: reqwest::Client) -> anyhow::Result<Arc<dyn Provider>> {
-    let flavour = match configured.provider {
-        ProviderId::Anthropic | ProviderId::Gemini => None,
-        ProviderId::Cerebras => Some(Flavour::Cerebras),
-        ProviderId::OpenRouter => Some(Flavour::OpenRouter),
-        ProviderId::OpenAiCompatible => Some(Flavour::Compatible),
-        ProviderId::Ollama => Some(Flavour::Ollama),
-    };
     let default_url = match configured.provider {
         ProviderId::Anthropic => Some(anthropic::DEFAULT_BASE_URL),
         ProviderId::Gemini => Some(gemini::DEFAULT_BASE_URL),
-        _ => flavour.and_then(Flavour::default_base_url),
+        ProviderId::Cerebras => Flavour::Cerebras.default_base_url(),
+        ProviderId::OpenRouter => Flavour::OpenRouter.default_base_url(),
+        ProviderId::OpenAiCompatible => Flavour::Compatible.default_base_url(),
+        ProviderId::Ollama => Some(ollama::DEFAULT_BASE_URL),
     };
     let base_url = match (&configured.base_url, default_url) {
         (Some(url), _) => url.clone(),
@@ -136,9 +135,12 @@ fn provider(configured: &ProviderConfig, client: reqwest::Client) -> anyhow::Res
     };
     let endpoint =
         Endpoint { base_url, key: configured.key.clone(), key_variable: variable(configured.provider) };
-    Ok(match (configured.provider, flavour) {
-        (ProviderId::Gemini, _) => Arc::new(Gemini::new(client, endpoint)),
-        (_, Some(flavour)) => Arc::new(OpenAiChat::new(client, endpoint, flavour)),
-        (_, None) => Arc::new(Anthropic::new(client, endpoint)),
+    Ok(match configured.provider {
+        ProviderId::Anthropic => Arc::new(Anthropic::new(client, endpoint)),
+        ProviderId::Gemini => Arc::new(Gemini::new(client, endpoint)),
+        ProviderId::Cerebras => Arc::new(OpenAiChat::new(client, endpoint, Flavour::Cerebras)),
+        ProviderId::OpenRouter => Arc::new(OpenAiChat::new(client, endpoint, Flavour::OpenRouter)),
+        ProviderId::OpenAiCompatible => Arc::new(OpenAiChat::new(client, endpoint, Flavour::Compatible)),
+        ProviderId::Ollama => Arc::new(Ollama::new(client, endpoint)),
     })
 }

@@ -63,6 +63,7 @@ impl TryFrom<&ModelRow> for ModelCard {
             max_output: row.max_output,
             thinking_allowance: row.thinking_allowance,
             quality_prior,
+            is_streamed: row.streamed.unwrap_or(true),
             source: row.source.clone(),
         })
     }
@@ -123,6 +124,7 @@ impl Models {
                 max_output: UNKNOWN_MAX_OUTPUT,
                 thinking_allowance: 0,
                 quality_prior: 0.5,
+                is_streamed: true,
                 source: "pinned; not in the models table".to_owned(),
             }),
             None => {
@@ -174,6 +176,7 @@ mod tests {
             max_output: 5,
             thinking_allowance: 0,
             quality_prior: None,
+            streamed: None,
             source: "me, 2026-11-23".into(),
         };
         let models = Models::new(&[row("best")]).expect("the row is usable");

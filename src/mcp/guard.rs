@@ -42,14 +42,16 @@ impl InFlight {
 pub(super) struct Guard<T> {
     inner: T,
     stop: CancellationToken,
+    /// Cancelled when calls under way have had their time.
+    hang_up: CancellationToken,
     has_started: bool,
     ends_at: Option<Instant>,
     in_flight: Arc<InFlight>,
 }
 
 impl<T> Guard<T> {
-    pub(super) fn new(inner: T, stop: CancellationToken) -> Self {
-        Self { inner, stop, has_started: false, ends_at: None, in_flight: Arc::default() }
+    pub(super) fn new(inner: T, stop: CancellationToken, hang_up: CancellationToken) -> Self {
+        Self { inner, stop, hang_up, has_started: false, ends_at: None, in_flight: Arc::default() }
     }
 }
 
@@ -85,6 +87,8 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for Guard<T> {
                 tokio::pin!(answered);
                 answered.as_mut().enable();
                 if in_flight.with(|ids| ids.is_empty()) || Instant::now() >= ends_at {
+                    // rmcp would wait another 5 s for whoever has not been answered.
+                    self.hang_up.cancel();
                     return None;
                 }
                 tokio::select! {
