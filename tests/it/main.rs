@@ -10,6 +10,7 @@ mod config;
 mod contract;
 mod embedding;
 mod faults;
+mod flow;
 mod money;
 mod providers;
 mod stdio;
