@@ -1,6 +1,6 @@
 //! `route`: one prompt from the command line.
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use serde_json::{Map, Value, json};
 use std::io::Read as _;
@@ -13,7 +13,7 @@ use crate::embed::weights::Reach;
 use crate::mcp::wire::read;
 use crate::mcp::wire::request::{RouteInput, Wish};
 use crate::mcp::wire::route::RouteOutput;
-use crate::pipeline::Progress;
+use crate::pipeline::{Progress, RouteError, Routed};
 
 /// Longest prompt read from stdin, in bytes; the limit in characters is checked after.
 const MAX_STDIN: u64 = 4 * 1024 * 1024;
@@ -70,12 +70,11 @@ pub(super) async fn run(config: Config, arguments: RouteArguments, form: Form) -
     let wish = arguments.into_input()?.into_wish(default_strategy).map_err(anyhow::Error::msg)?;
     let app = App::new(config, Reach::HubThenPip)?;
     let is_configured = !app.pipeline.providers.ids().is_empty();
-    let progress = Progress::default();
     let routed = match wish {
-        Wish::Resume(id) => app.pipeline.resume(id, &progress).await,
+        Wish::Resume(id) => answer(app.pipeline.resume(id, &Progress::default())).await,
         Wish::Route(request) if is_configured => {
             app.await_embedder().await;
-            app.pipeline.route(*request, &progress).await
+            answer(app.pipeline.route(*request, &Progress::default())).await
         }
         Wish::Plan(request) | Wish::Route(request) => {
             let output = RouteOutput::from(app.pipeline.plan(*request)?);
@@ -94,6 +93,14 @@ pub(super) async fn run(config: Config, arguments: RouteArguments, form: Form) -
         Form::Text => print(&output.to_text()),
     }
     Ok(Exit::Success)
+}
+
+/// Waits for an answer, or until the user has had enough.
+async fn answer(routing: impl Future<Output = Result<Routed, RouteError>>) -> anyhow::Result<Routed> {
+    tokio::select! {
+        routed = routing => Ok(routed?),
+        _ = tokio::signal::ctrl_c() => bail!("interrupted; what the call may have cost is recorded"),
+    }
 }
 
 impl RouteArguments {

@@ -46,7 +46,7 @@ pub enum RouteError {
     #[error("no model answered request {id}: {}", failures.join("; "))]
     NoAnswer { id: RequestId, failures: Vec<String> },
     #[error(
-        "no answer yet, after {after_ms} ms: a provider still works on request {id}; hint: call route_prompt with resume `{id}`, or raise REQUEST_DEADLINE_MS"
+        "no answer yet, after {after_ms} ms: a provider still works on request {id}; hint: while the program runs, route_prompt with resume `{id}` brings it, or raise REQUEST_DEADLINE_MS"
     )]
     StillRunning { id: RequestId, after_ms: u64 },
     #[error("request {0} was given up because the program is stopping")]

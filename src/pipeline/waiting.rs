@@ -97,7 +97,7 @@ impl Pipeline {
             ..(*seat.intent).clone()
         };
         let note = format!(
-            "the deadline of {after_ms} ms came first, so this is a part of the answer, at its cost so far; hint: call route_prompt with resume `{id}` for the whole"
+            "the deadline of {after_ms} ms came first, so this is a part of the answer, at its cost so far; hint: while the program runs, route_prompt with resume `{id}` brings the whole"
         );
         Ok((
             Routed { record, text: arrived.text, degraded: vec![note], simulated: self.settings.simulated },
