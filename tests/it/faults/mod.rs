@@ -116,6 +116,12 @@ async fn run(case: Case) -> Result<(), String> {
         "{record:?}"
     );
     bill(expected.bill, provider, &record)?;
+    let billed = failing.reached().iter().chain(&backup.reached()).filter(|call| call.is_billed).count();
+    let paid = record.attempts.iter().filter(|attempt| attempt.cost != Some(Usd::ZERO)).count();
+    hold!(
+        billed == paid || provider == ProviderId::Ollama,
+        "{billed} calls are billed, {paid} are in the costs"
+    );
     let total = pipeline.store.cost_report(everything()).await.unwrap().totals;
     hold!(Some(total.cost) == record.cost, "the report says {:?}", total.cost);
 
