@@ -39,6 +39,8 @@ pub mod cost;
 pub mod cache;
 pub mod routing;
 
+pub mod auth;
+
 pub mod embed;
 pub mod providers;
 pub mod store;

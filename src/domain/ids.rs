@@ -67,6 +67,13 @@ impl FromStr for EntryId {
     }
 }
 
+impl FromStr for UserId {
+    type Err = NotAnId;
+    fn from_str(text: &str) -> Result<Self, NotAnId> {
+        parse(text).map(Self)
+    }
+}
+
 fn parse(text: &str) -> Result<Uuid, NotAnId> {
     Uuid::try_parse(text.trim()).map_err(|_| NotAnId(text.chars().take(64).collect()))
 }
