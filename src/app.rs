@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use strum::VariantArray;
 use tokio_util::task::TaskTracker;
 
+use crate::auth::{Auth, Project};
 use crate::cache::admission::DEFAULT_SIMILARITY_THRESHOLD;
 use crate::config::{Config, Mode, ProviderConfig};
 use crate::cost::catalogue::Catalogue;
@@ -83,6 +84,14 @@ impl App {
 fn in_file(config: &Config, table: &str) -> String {
     let file = config.file.as_ref().map_or_else(String::new, |path| path.display().to_string());
     format!("[[{table}]] in {file}")
+}
+
+/// Makes the one place that gives out the user's tokens; `None` where no project is configured.
+pub fn auth(config: &Config) -> anyhow::Result<Option<Auth>> {
+    let Some(supabase) = &config.supabase else { return Ok(None) };
+    let project = Project::new(supabase.url.clone(), supabase.key.clone())?;
+    let client = http::client().context("the HTTP client cannot be made")?;
+    Ok(Some(Auth::new(client, &project, supabase.access_token.clone(), config.data_dir.clone())))
 }
 
 /// Gives the place where the embedder's weights may be.

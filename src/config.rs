@@ -30,6 +30,8 @@ pub use self::variables::{Support, VARIABLES, Variable};
 pub enum Mode {
     #[default]
     Local,
+    /// Requests and answers are kept in a Supabase project, as the signed-in user.
+    Supabase,
     /// Provider keys and `SUPABASE_*` are ignored.
     Simulate,
 }
@@ -42,6 +44,17 @@ pub struct ProviderConfig {
     pub base_url: Option<Url>,
     /// `…_API_KEY`.
     pub key: Option<SecretString>,
+}
+
+/// The team's project.
+#[derive(Debug, Clone)]
+pub struct SupabaseConfig {
+    /// `SUPABASE_URL`.
+    pub url: Url,
+    /// `SUPABASE_ANON_KEY`.
+    pub key: SecretString,
+    /// `SUPABASE_ACCESS_TOKEN`; default: the session of `ai-cost-optimizer login`.
+    pub access_token: Option<SecretString>,
 }
 
 /// What embeds prompts, and on what.
@@ -67,6 +80,8 @@ pub struct Config {
     pub log_level: Option<tracing::Level>,
     /// The providers that have what they need, in the order of [`ProviderId`].
     pub providers: Vec<ProviderConfig>,
+    /// Absent: the local store.
+    pub supabase: Option<SupabaseConfig>,
     pub embedding: EmbeddingConfig,
     /// `SIMILARITY_THRESHOLD`, in (0, 1]; default: none, the cache's own.
     pub similarity_threshold: Option<f32>,
@@ -113,8 +128,10 @@ impl Config {
             (None, Some(folders)) => folders.data_dir().to_owned(),
             (None, None) => bail!("no home folder is known; hint: set COST_OPTIMIZER_DATA_DIR to a folder"),
         };
+        let supabase = if mode == Mode::Simulate { None } else { supabase(&values)? };
         Ok(Self {
-            mode,
+            mode: if supabase.is_some() { Mode::Supabase } else { mode },
+            supabase,
             data_dir,
             file: path,
             log_level: values
@@ -148,12 +165,12 @@ impl Config {
         .and_then(|config| one_of(&values, "EMBEDDING_ENGINE", &["auto", "candle"]).map(|_| config))
     }
 
-    /// Gives the file of the local store; a simulation has its own.
+    /// Gives the file of the local store, or of what waits for the project; a simulation has its own.
     pub fn store_path(&self) -> PathBuf {
-        self.data_dir.join(if self.mode == Mode::Simulate {
-            "simulated.sqlite3"
-        } else {
-            "optimizer.sqlite3"
+        self.data_dir.join(match self.mode {
+            Mode::Local => "optimizer.sqlite3",
+            Mode::Supabase => "outbox.sqlite3",
+            Mode::Simulate => "simulated.sqlite3",
         })
     }
 }
@@ -221,6 +238,16 @@ impl Values {
         self.of.get(name).map(String::as_str)
     }
 
+    /// Gives a value that goes into a header; the message does not show it.
+    fn secret(&self, name: &str) -> anyhow::Result<Option<SecretString>> {
+        match self.text(name) {
+            Some(key) if !key.bytes().all(|byte| byte.is_ascii_graphic()) => {
+                bail!("{name} holds a character that no key has (a space or a quote?); hint: copy it again")
+            }
+            key => Ok(key.map(SecretString::from)),
+        }
+    }
+
     fn parsed<T>(
         &self,
         name: &str,
@@ -259,14 +286,8 @@ fn providers(values: &Values) -> anyhow::Result<Vec<ProviderConfig>> {
             ProviderId::OpenAiCompatible => (&["OPENAI_COMPATIBLE_API_KEY"], "OPENAI_COMPATIBLE_BASE_URL"),
             ProviderId::Ollama => (&[], "OLLAMA_HOST"),
         };
-        let key = match keys.iter().find_map(|name| Some((*name, values.text(name)?))) {
-            // A key goes into a header; the message must not show it.
-            Some((name, key)) if !key.bytes().all(|byte| byte.is_ascii_graphic()) => {
-                bail!("{name} holds a character that no key has (a space or a quote?); hint: copy it again")
-            }
-            Some((_, key)) => Some(SecretString::from(key)),
-            None => None,
-        };
+        let key = keys.iter().find(|name| values.text(name).is_some());
+        let key = key.map_or(Ok(None), |name| values.secret(name))?;
         let accepted = "an https URL, or http on this machine (OLLAMA_HOST: or on a private network)";
         let base_url = values.parsed(url, accepted, |text| base_url(text, provider))?;
         let is_reachable_by_url = matches!(provider, ProviderId::OpenAiCompatible | ProviderId::Ollama);
@@ -275,6 +296,20 @@ fn providers(values: &Values) -> anyhow::Result<Vec<ProviderConfig>> {
         }
     }
     Ok(configured)
+}
+
+fn supabase(values: &Values) -> anyhow::Result<Option<SupabaseConfig>> {
+    let accepted = "the project's https address, such as https://REF.supabase.co (http on this machine)";
+    let Some(url) = values.parsed("SUPABASE_URL", accepted, |text| base_url(text, ProviderId::Anthropic))?
+    else {
+        return Ok(None);
+    };
+    let Some(key) = values.secret("SUPABASE_ANON_KEY")? else {
+        bail!(
+            "SUPABASE_URL is set and SUPABASE_ANON_KEY is not; hint: set it to the project's publishable key"
+        );
+    };
+    Ok(Some(SupabaseConfig { url, key, access_token: values.secret("SUPABASE_ACCESS_TOKEN")? }))
 }
 
 /// Takes https anywhere, and http where nobody outside can listen.

@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand. stdout carries a command's result and nothing else.
 
 mod doctor;
+mod login;
 mod model;
 mod report;
 mod route;
@@ -54,6 +55,10 @@ enum Command {
     Route(Box<route::RouteArguments>),
     /// Show spend and savings
     Report(report::ReportArguments),
+    /// Sign in to the team's project; the session is kept in the keyring
+    Login(login::LoginArguments),
+    /// Revoke and forget the session
+    Logout,
     /// Check configuration, store, weights and prices
     Doctor,
     /// Manage the embedding model
@@ -77,6 +82,8 @@ impl Arguments {
             None | Some(Command::Serve) => serve::run(config).await,
             Some(Command::Route(arguments)) => route::run(config, *arguments, form).await,
             Some(Command::Report(arguments)) => report::run(config, arguments, form).await,
+            Some(Command::Login(arguments)) => login::login(&config, arguments, form).await,
+            Some(Command::Logout) => login::logout(&config, form).await,
             Some(Command::Doctor) => doctor::run(&config, form).await,
             Some(Command::Model { command }) => model::run(&config, &command, form),
         }
