@@ -21,6 +21,8 @@ pub struct ModelRow {
     pub quality_prior: Option<f64>,
     #[serde(default)]
     pub source: String,
+    /// The day from which the provider does not offer it any more, such as 2027-05-07.
+    pub retires: Option<String>,
 }
 
 /// A flat price, as users and the built-in table write it.
