@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use jiff::civil::Date;
+use reqwest::Client;
 use strum::VariantArray;
 use tokio_util::task::TaskTracker;
 
@@ -11,7 +13,7 @@ use crate::cache::admission::DEFAULT_SIMILARITY_THRESHOLD;
 use crate::config::{Config, Mode, ProviderConfig};
 use crate::cost::catalogue::Catalogue;
 use crate::cost::models::Models;
-use crate::domain::model::ProviderId;
+use crate::domain::model::{ModelRef, ProviderId};
 use crate::embed::minilm::{DeviceChoice, MiniLm};
 use crate::embed::weights::{ModelName, Reach, WeightsSource};
 use crate::embed::worker::EmbedWorker;
@@ -24,6 +26,7 @@ use crate::providers::fallback::Providers;
 use crate::providers::gemini::{self, Gemini};
 use crate::providers::http::{self, Endpoint};
 use crate::providers::openai_chat::{Flavour, OpenAiChat};
+use crate::providers::price_list::{PriceCache, PriceLists, PriceSource};
 use crate::providers::simulated::Simulated;
 use crate::routing::candidates::variable;
 use crate::store::local::LocalStore;
@@ -33,16 +36,25 @@ use crate::store::local::LocalStore;
 pub struct App {
     pub config: Config,
     pub pipeline: Pipeline,
+    /// The live lists of the configured providers; a simulation has none.
+    pub price_lists: Option<PriceLists>,
 }
 
 impl App {
-    /// Puts the program together; nothing is opened, loaded or called yet.
+    /// Puts the program together; nothing is opened, loaded or called yet, but kept price lists are read.
     ///
     /// `reach` says how far the search for the embedder's weights may go.
     pub fn new(config: Config, reach: Reach) -> anyhow::Result<Self> {
         let models = Arc::new(Models::new(&config.models).context(in_file(&config, "models"))?);
         let catalogue = Arc::new(Catalogue::new(&config.prices).context(in_file(&config, "prices"))?);
-        let providers = providers(&config)?;
+        let (providers, price_lists) = match config.mode {
+            Mode::Simulate => (simulated(), None),
+            Mode::Local => {
+                let client = http::client().context("the HTTP client cannot be made")?;
+                let providers = providers(&config, &client)?;
+                (providers, Some(price_lists(&config, client, Arc::clone(&catalogue))?))
+            }
+        };
         let baseline = match &config.baseline_model {
             Some(name) => Some(models.find(name).context("BASELINE_MODEL")?.reference),
             None => None,
@@ -63,7 +75,13 @@ impl App {
             providers,
             payments: TaskTracker::new(),
         };
-        Ok(Self { config, pipeline })
+        Ok(Self { config, pipeline, price_lists })
+    }
+
+    /// Gives the day from which a model is not offered any more, by its live list or by what is built in.
+    pub fn retires(&self, reference: &ModelRef) -> Option<Date> {
+        let listed = self.pipeline.catalogue.listed_retirement(reference);
+        listed.or_else(|| self.pipeline.models.retires(reference))
     }
 
     /// Waits until the embedder is loaded or known to be unavailable, as a command that ends may.
@@ -103,12 +121,12 @@ fn embedder(config: &Config, reach: Reach) -> anyhow::Result<EmbedWorker> {
     Ok(EmbedWorker::new(Box::new(load)))
 }
 
-fn providers(config: &Config) -> anyhow::Result<Providers> {
-    if config.mode == Mode::Simulate {
-        let simulated: Arc<dyn Provider> = Arc::new(Simulated { latency: Duration::ZERO });
-        return Ok(ProviderId::VARIANTS.iter().map(|id| (*id, Arc::clone(&simulated))).collect());
-    }
-    let client = http::client().context("the HTTP client cannot be made")?;
+fn simulated() -> Providers {
+    let simulated: Arc<dyn Provider> = Arc::new(Simulated { latency: Duration::ZERO });
+    ProviderId::VARIANTS.iter().map(|id| (*id, Arc::clone(&simulated))).collect()
+}
+
+fn providers(config: &Config, client: &Client) -> anyhow::Result<Providers> {
     config
         .providers
         .iter()
@@ -116,29 +134,48 @@ fn providers(config: &Config) -> anyhow::Result<Providers> {
         .collect()
 }
 
-fn provider(configured: &ProviderConfig, client: reqwest::Client) -> anyhow::Result<Arc<dyn Provider>> {
-    let flavour = match configured.provider {
+/// Finds the lists of the configured providers, and puts those that were kept in force.
+fn price_lists(config: &Config, client: Client, catalogue: Arc<Catalogue>) -> anyhow::Result<PriceLists> {
+    let mut sources = Vec::new();
+    for configured in &config.providers {
+        sources.extend(PriceSource::new(configured.provider, &endpoint(configured)?.base_url));
+    }
+    let cache = PriceCache::new(config.data_dir.join("prices"));
+    let lists = PriceLists { sources, client, cache, catalogue };
+    lists.load();
+    Ok(lists)
+}
+
+fn provider(configured: &ProviderConfig, client: Client) -> anyhow::Result<Arc<dyn Provider>> {
+    let endpoint = endpoint(configured)?;
+    Ok(match (configured.provider, flavour(configured.provider)) {
+        (ProviderId::Gemini, _) => Arc::new(Gemini::new(client, endpoint)),
+        (_, Some(flavour)) => Arc::new(OpenAiChat::new(client, endpoint, flavour)),
+        (_, None) => Arc::new(Anthropic::new(client, endpoint)),
+    })
+}
+
+const fn flavour(provider: ProviderId) -> Option<Flavour> {
+    match provider {
         ProviderId::Anthropic | ProviderId::Gemini => None,
         ProviderId::Cerebras => Some(Flavour::Cerebras),
         ProviderId::OpenRouter => Some(Flavour::OpenRouter),
         ProviderId::OpenAiCompatible => Some(Flavour::Compatible),
         ProviderId::Ollama => Some(Flavour::Ollama),
-    };
+    }
+}
+
+/// Gives the place where a configured provider is reached, with its key.
+pub fn endpoint(configured: &ProviderConfig) -> anyhow::Result<Endpoint> {
     let default_url = match configured.provider {
         ProviderId::Anthropic => Some(anthropic::DEFAULT_BASE_URL),
         ProviderId::Gemini => Some(gemini::DEFAULT_BASE_URL),
-        _ => flavour.and_then(Flavour::default_base_url),
+        _ => flavour(configured.provider).and_then(Flavour::default_base_url),
     };
     let base_url = match (&configured.base_url, default_url) {
         (Some(url), _) => url.clone(),
         (None, Some(url)) => url.parse().context("the provider's own base URL")?,
         (None, None) => anyhow::bail!("{} needs a base URL", configured.provider),
     };
-    let endpoint =
-        Endpoint { base_url, key: configured.key.clone(), key_variable: variable(configured.provider) };
-    Ok(match (configured.provider, flavour) {
-        (ProviderId::Gemini, _) => Arc::new(Gemini::new(client, endpoint)),
-        (_, Some(flavour)) => Arc::new(OpenAiChat::new(client, endpoint, flavour)),
-        (_, None) => Arc::new(Anthropic::new(client, endpoint)),
-    })
+    Ok(Endpoint { base_url, key: configured.key.clone(), key_variable: variable(configured.provider) })
 }

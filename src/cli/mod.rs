@@ -2,9 +2,11 @@
 
 mod doctor;
 mod model;
+mod prices;
 mod report;
 mod route;
 mod serve;
+mod table;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -56,6 +58,8 @@ enum Command {
     Report(report::ReportArguments),
     /// Check configuration, store, weights and prices
     Doctor,
+    /// Show what models cost and where that is from, or fetch the providers' price lists
+    Prices(prices::PricesArguments),
     /// Manage the embedding model
     Model {
         #[command(subcommand)]
@@ -78,6 +82,7 @@ impl Arguments {
             Some(Command::Route(arguments)) => route::run(config, *arguments, form).await,
             Some(Command::Report(arguments)) => report::run(config, arguments, form).await,
             Some(Command::Doctor) => doctor::run(&config, form).await,
+            Some(Command::Prices(arguments)) => prices::run(config, &arguments, form).await,
             Some(Command::Model { command }) => model::run(&config, &command, form),
         }
     }
@@ -95,6 +100,12 @@ fn print(text: &str) {
     let mut stdout = std::io::stdout().lock();
     let _ = writeln!(stdout, "{}", text.trim_end());
     let _ = stdout.flush();
+}
+
+/// Writes a complaint to stderr, beside a result on stdout.
+fn complain(text: &str) {
+    // Nobody may be listening.
+    let _ = writeln!(std::io::stderr(), "error: {text}");
 }
 
 /// Prints a result as JSON.

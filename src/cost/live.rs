@@ -122,7 +122,7 @@ struct RawList {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Row {
-    Model(RawModel),
+    Model(Box<RawModel>),
     Other(IgnoredAny),
 }
 

@@ -31,11 +31,16 @@ const STOP_LIMIT: Duration = Duration::from_millis(6_500);
 /// Serves one client on stdin and stdout until it hangs up or `stop` is cancelled.
 ///
 /// Calls under way are answered first, for 5 s after end of input and 1.5 s after `stop`, and payments under
-/// way are recorded, for 5 s more; what takes longer leaves its intent.
-pub async fn serve(server: Server, stop: CancellationToken) -> Result<(), ServeError> {
+/// way are recorded, for 5 s more; what takes longer leaves its intent. `beside` runs from the client's first
+/// request on, and is dropped at the end of the conversation.
+pub async fn serve(
+    server: Server,
+    stop: CancellationToken,
+    beside: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
     let payments = server.pipeline().payments.clone();
     let conversation = async {
-        let result = converse(server, stop.clone()).await;
+        let result = converse(server, stop.clone(), beside).await;
         payments.close();
         // Whether all are in is asked below.
         let _ = tokio::time::timeout(SETTLE, payments.wait()).await;
@@ -56,12 +61,24 @@ pub async fn serve(server: Server, stop: CancellationToken) -> Result<(), ServeE
     result
 }
 
-async fn converse(server: Server, stop: CancellationToken) -> Result<(), ServeError> {
+async fn converse(
+    server: Server,
+    stop: CancellationToken,
+    beside: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
     match server.serve(Guard::new(Stdio::new(), stop)).await {
-        Ok(running) => match running.waiting().await {
-            Ok(QuitReason::JoinError(error)) | Err(error) => Err(ServeError::Task(error)),
-            Ok(_) => Ok(()),
-        },
+        Ok(running) => {
+            let waiting = running.waiting();
+            tokio::pin!(waiting);
+            let quit = tokio::select! {
+                quit = &mut waiting => quit,
+                () = beside => waiting.await,
+            };
+            match quit {
+                Ok(QuitReason::JoinError(error)) | Err(error) => Err(ServeError::Task(error)),
+                Ok(_) => Ok(()),
+            }
+        }
         Err(ServerInitializeError::ConnectionClosed(_) | ServerInitializeError::Cancelled) => Ok(()),
         Err(error) => Err(ServeError::Start(Box::new(error))),
     }

@@ -10,6 +10,7 @@ pub mod fallback;
 pub mod gemini;
 pub mod http;
 pub mod openai_chat;
+pub mod price_list;
 pub mod simulated;
 
 use std::time::Duration;

@@ -10,6 +10,7 @@ mod config;
 mod contract;
 mod embedding;
 mod money;
+mod prices;
 mod providers;
 mod stdio;
 mod store;

@@ -31,7 +31,7 @@ pub(crate) struct Program {
 
 impl Program {
     /// Names the program without any provider, with its store in a folder and without an embedder.
-    fn bare(folder: &Path, store: &str) -> Self {
+    pub(crate) fn bare(folder: &Path, store: &str) -> Self {
         let program = Self { words: vec![binary()], variables: HashMap::new(), store: folder.join(store) };
         let nowhere = folder.join("no-model");
         program.with("COST_OPTIMIZER_DATA_DIR", folder).with("EMBEDDING_MODEL_PATH", nowhere)
@@ -68,16 +68,30 @@ impl Program {
         &self.store
     }
 
-    /// Starts the process; nothing is said yet.
     #[expect(clippy::disallowed_methods, reason = "the child gets PATH and nothing else of ours")]
-    pub(crate) fn start(&self) -> Conversation {
+    fn command(&self) -> Command {
         let (word, rest) = self.words.split_first().unwrap();
-        let mut child = Command::new(word)
+        let mut command = Command::new(word);
+        command
             .args(rest)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", self.store.parent().unwrap())
-            .envs(&self.variables)
+            .envs(&self.variables);
+        command
+    }
+
+    /// Runs a subcommand to its end, and gives its exit code, stdout and stderr.
+    pub(crate) fn run(&self, arguments: &[&str]) -> (i32, String, String) {
+        let output = self.command().args(arguments).stdin(Stdio::null()).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+    }
+
+    /// Starts the process; nothing is said yet.
+    pub(crate) fn start(&self) -> Conversation {
+        let mut child = self
+            .command()
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
