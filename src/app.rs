@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use futures::future::join_all;
 use jiff::civil::Date;
 use reqwest::Client;
 use strum::VariantArray;
@@ -20,16 +21,20 @@ use crate::embed::worker::EmbedWorker;
 use crate::embed::{EmbedError, Embedder};
 use crate::mcp::server::Server;
 use crate::pipeline::{Pipeline, Settings};
-use crate::providers::Provider;
 use crate::providers::anthropic::{self, Anthropic};
+use crate::providers::check::{Contact, contact};
 use crate::providers::fallback::Providers;
 use crate::providers::gemini::{self, Gemini};
 use crate::providers::http::{self, Endpoint};
 use crate::providers::openai_chat::{Flavour, OpenAiChat};
 use crate::providers::price_list::{PriceCache, PriceLists, PriceSource};
 use crate::providers::simulated::Simulated;
+use crate::providers::{Provider, ProviderError};
 use crate::routing::candidates::variable;
 use crate::store::local::LocalStore;
+
+/// What came of asking a provider whether it is there.
+pub type Contacted = Result<Contact, ProviderError>;
 
 /// The program, put together.
 #[derive(Debug, Clone)]
@@ -82,6 +87,18 @@ impl App {
     pub fn retires(&self, reference: &ModelRef) -> Option<Date> {
         let listed = self.pipeline.catalogue.listed_retirement(reference);
         listed.or_else(|| self.pipeline.models.retires(reference))
+    }
+
+    /// Asks each configured provider whether it is there and takes the key; the calls cost nothing.
+    pub async fn contact_providers(&self) -> anyhow::Result<Vec<(ProviderId, Contacted)>> {
+        let client = http::client().context("the HTTP client cannot be made")?;
+        let mut contacts = Vec::new();
+        for configured in &self.config.providers {
+            let (client, endpoint) = (client.clone(), endpoint(configured)?);
+            let provider = configured.provider;
+            contacts.push(async move { (provider, contact(&client, &endpoint, provider).await) });
+        }
+        Ok(join_all(contacts).await)
     }
 
     /// Waits until the embedder is loaded or known to be unavailable, as a command that ends may.

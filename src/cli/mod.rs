@@ -56,8 +56,8 @@ enum Command {
     Route(Box<route::RouteArguments>),
     /// Show spend and savings
     Report(report::ReportArguments),
-    /// Check configuration, store, weights and prices
-    Doctor,
+    /// Check configuration, keys, store, weights, clock, prices and models that end
+    Doctor(doctor::DoctorArguments),
     /// Show what models cost and where that is from, or fetch the providers' price lists
     Prices(prices::PricesArguments),
     /// Manage the embedding model
@@ -81,7 +81,7 @@ impl Arguments {
             None | Some(Command::Serve) => serve::run(config).await,
             Some(Command::Route(arguments)) => route::run(config, *arguments, form).await,
             Some(Command::Report(arguments)) => report::run(config, arguments, form).await,
-            Some(Command::Doctor) => doctor::run(&config, form).await,
+            Some(Command::Doctor(arguments)) => doctor::run(config, &arguments, form).await,
             Some(Command::Prices(arguments)) => prices::run(config, &arguments, form).await,
             Some(Command::Model { command }) => model::run(&config, &command, form),
         }

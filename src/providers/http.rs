@@ -217,7 +217,7 @@ fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
 }
 
 /// Tells why no status came back. A request that went out may have been billed.
-fn not_answered(error: &reqwest::Error) -> ProviderError {
+pub(super) fn not_answered(error: &reqwest::Error) -> ProviderError {
     if error.is_connect() {
         ProviderError::Unreachable(if error.is_timeout() { "connect time-out" } else { cause(error) }.into())
     } else {

@@ -4,6 +4,7 @@
 //! second call may be a second bill. Prompts, answers and keys are in none of its errors.
 
 pub mod anthropic;
+pub mod check;
 mod conversation;
 pub mod error;
 pub mod fallback;

@@ -8,6 +8,7 @@
 
 mod config;
 mod contract;
+mod doctor;
 mod embedding;
 mod money;
 mod prices;
