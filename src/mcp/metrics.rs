@@ -16,7 +16,7 @@ use crate::store::StoreError;
 pub(super) const TTL_MS: u64 = 2_000;
 
 /// One resource.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, VariantArray)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, VariantArray)]
 pub(super) enum Metric {
     Summary,
     Routing,
@@ -25,7 +25,8 @@ pub(super) enum Metric {
 }
 
 impl Metric {
-    const fn uri(self) -> &'static str {
+    /// Gives the URI.
+    pub(super) const fn uri(self) -> &'static str {
         match self {
             Self::Summary => "metrics://summary",
             Self::Routing => "metrics://routing",

@@ -8,6 +8,7 @@ mod metrics;
 mod schema;
 pub mod server;
 mod stdio;
+mod subscriptions;
 mod tools;
 pub mod wire;
 
@@ -66,13 +67,17 @@ async fn converse(
     stop: CancellationToken,
     beside: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    match server.serve(Guard::new(Stdio::new(), stop)).await {
+    let here = server.clone();
+    let ended = here.subscriptions.ended.clone();
+    match server.serve(Guard::new(Stdio::new(), stop, ended)).await {
         Ok(running) => {
+            let peer = running.peer().clone();
+            let beside = async { tokio::join!(beside, here.subscriptions.watch(here.pipeline(), &peer)) };
             let waiting = running.waiting();
             tokio::pin!(waiting);
             let quit = tokio::select! {
                 quit = &mut waiting => quit,
-                () = beside => waiting.await,
+                _ = beside => waiting.await,
             };
             match quit {
                 Ok(QuitReason::JoinError(error)) | Err(error) => Err(ServeError::Task(error)),

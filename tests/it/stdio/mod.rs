@@ -10,4 +10,5 @@ mod panics;
 // Windows has none to send to another process.
 #[cfg(unix)]
 mod signals;
+mod subscriptions;
 mod traps;
