@@ -56,10 +56,10 @@ impl Catalogue {
     }
 
     /// Puts a provider's live list in force, in place of the one before.
-    pub fn set_live(&self, list: LiveList) {
+    pub fn set_live(&self, list: Arc<LiveList>) {
         let mut lists = self.live.write().unwrap_or_else(PoisonError::into_inner);
         lists.retain(|known| known.provider != list.provider);
-        lists.push(Arc::new(list));
+        lists.push(list);
     }
 
     /// Gives the live list of a provider that is in force.

@@ -127,6 +127,8 @@ fn change_percent(before: Usd, after: Usd) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::config::PriceRow;
     use crate::cost::live::{LiveList, parse};
@@ -152,7 +154,8 @@ mod tests {
     fn catalogue(user_rows: &[PriceRow]) -> Catalogue {
         let catalogue = Catalogue::new(user_rows).unwrap();
         let models = parse(LIST.as_bytes()).unwrap();
-        catalogue.set_live(LiveList { provider: ProviderId::OpenRouter, fetched_at: now(), models });
+        let list = LiveList { provider: ProviderId::OpenRouter, fetched_at: now(), models };
+        catalogue.set_live(Arc::new(list));
         catalogue
     }
 
@@ -219,7 +222,8 @@ mod tests {
         let catalogue = catalogue(&[]);
         let body = r#"{"data": [{"id": "other", "pricing": {"prompt": "0.1e-6", "completion": "1e-6"}}]}"#;
         let models = parse(body.as_bytes()).unwrap();
-        catalogue.set_live(LiveList { provider: ProviderId::OpenRouter, fetched_at: now(), models });
+        let list = LiveList { provider: ProviderId::OpenRouter, fetched_at: now(), models };
+        catalogue.set_live(Arc::new(list));
         check(&catalogue, "openrouter/other", Some(Origin::Live(now())), 100_000);
         check(&catalogue, "openrouter/z-ai/glm-5.2", Some(Origin::BuiltIn(BUILT_IN_DATE)), 620_000);
     }

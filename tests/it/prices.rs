@@ -66,15 +66,17 @@ async fn refused(response: ResponseTemplate) -> String {
     error
 }
 
+/// Starts a server that gives OpenRouter's list to the one who asks.
+async fn one_time_router() -> MockServer {
+    let server = MockServer::start().await;
+    let list = ResponseTemplate::new(200).set_body_json(list());
+    Mock::given(method("GET")).and(path("/models")).respond_with(list).expect(1).mount(&server).await;
+    server
+}
+
 #[tokio::test]
 async fn a_list_is_fetched_without_a_key_and_put_in_force() {
-    let server = MockServer::start().await;
-    Mock::given(method("GET"))
-        .and(path("/models"))
-        .respond_with(ResponseTemplate::new(200).set_body_json(list()))
-        .expect(1)
-        .mount(&server)
-        .await;
+    let server = one_time_router().await;
     let folder = tempfile::tempdir().unwrap();
     let here = lists(&server.uri(), ProviderId::OpenRouter, folder.path());
     let Refreshed { list, drift } = here.refresh(&here.sources[0]).await.unwrap();
@@ -136,12 +138,7 @@ async fn a_bad_list_changes_no_price_and_is_not_kept() {
 
 #[tokio::test]
 async fn nobody_fetches_what_is_of_today() {
-    let server = MockServer::start().await;
-    Mock::given(method("GET"))
-        .respond_with(ResponseTemplate::new(200).set_body_json(list()))
-        .expect(1)
-        .mount(&server)
-        .await;
+    let server = one_time_router().await;
     let folder = tempfile::tempdir().unwrap();
     let here = lists(&server.uri(), ProviderId::OpenRouter, folder.path());
     here.refresh(&here.sources[0]).await.unwrap();

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use jiff::Timestamp;
 use reqwest::Client;
+use tokio::task::spawn_blocking;
 
 use super::{PriceCache, PriceListError, PriceSource};
 use crate::cost::catalogue::Catalogue;
@@ -54,7 +55,7 @@ impl PriceLists {
     pub fn load(&self) {
         for source in &self.sources {
             if let Some(list) = self.cache.load(source) {
-                self.catalogue.set_live(list);
+                self.catalogue.set_live(Arc::new(list));
             }
         }
     }
@@ -63,11 +64,11 @@ impl PriceLists {
     ///
     /// Cancel safe: yes, because a list is kept whole or not at all, and can be fetched again.
     pub async fn refresh(&self, source: &PriceSource) -> Result<Refreshed, PriceListError> {
-        let list = source.fetch(&self.client).await?;
-        self.catalogue.set_live(list.clone());
-        self.cache.save(source, &list)?;
-        let drift = self.drift(&list);
-        Ok(Refreshed { list: Arc::new(list), drift })
+        let list = Arc::new(source.fetch(&self.client).await?);
+        self.catalogue.set_live(Arc::clone(&list));
+        let (cache, here, kept) = (self.cache.clone(), source.clone(), Arc::clone(&list));
+        spawn_blocking(move || cache.save(&here, &kept)).await.unwrap_or(Ok(()))?;
+        Ok(Refreshed { drift: self.drift(&list), list })
     }
 
     /// Keeps all lists fresh until it is dropped; failures are logged, and the prices in force stay.
@@ -100,12 +101,12 @@ impl PriceLists {
     }
 
     async fn refresh_if_due(&self, source: &PriceSource) -> Result<(), PriceListError> {
-        // Another process may have been faster.
-        if self.take_over(source) {
+        // Another process may have been faster, before and after the lock was free.
+        if self.take_over(source).await {
             return Ok(());
         }
         let Some(_lock) = self.cache.try_lock(source)? else { return Ok(()) };
-        if self.take_over(source) {
+        if self.take_over(source).await {
             return Ok(());
         }
         let Refreshed { list, drift } = self.refresh(source).await?;
@@ -121,15 +122,15 @@ impl PriceLists {
         Ok(())
     }
 
-    /// Puts the list on the disk in force, and says whether it is of today.
-    fn take_over(&self, source: &PriceSource) -> bool {
-        let Some(list) = self.cache.load(source) else { return false };
-        let is_of_today = is_of_today(list.fetched_at, Timestamp::now());
-        let in_force = self.catalogue.live(source.provider());
-        if in_force.is_none_or(|in_force| in_force.fetched_at != list.fetched_at) {
-            self.catalogue.set_live(list);
+    /// Puts the list on the disk in force where it is newer, and says whether the one in force is of today.
+    async fn take_over(&self, source: &PriceSource) -> bool {
+        let in_force = || self.catalogue.live(source.provider()).map(|list| list.fetched_at);
+        let (cache, here) = (self.cache.clone(), source.clone());
+        let kept = spawn_blocking(move || cache.load(&here)).await.ok().flatten();
+        if let Some(list) = kept.filter(|list| Some(list.fetched_at) > in_force()) {
+            self.catalogue.set_live(Arc::new(list));
         }
-        is_of_today
+        in_force().is_some_and(|fetched_at| is_of_today(fetched_at, Timestamp::now()))
     }
 
     fn drift(&self, list: &LiveList) -> Vec<Drift> {
