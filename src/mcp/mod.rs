@@ -8,6 +8,7 @@ mod metrics;
 mod schema;
 pub mod server;
 mod stdio;
+mod streams;
 mod subscriptions;
 mod tools;
 pub mod wire;
@@ -21,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use self::guard::Guard;
 use self::server::Server;
 use self::stdio::Stdio;
+use self::streams::Streams;
 
 pub use self::tools::report_of;
 
@@ -69,7 +71,7 @@ async fn converse(
 ) -> Result<(), ServeError> {
     let here = server.clone();
     let ended = here.subscriptions.ended.clone();
-    match server.serve(Guard::new(Stdio::new(), stop, ended)).await {
+    match Streams(server).serve(Guard::new(Stdio::new(), stop, ended)).await {
         Ok(running) => {
             let peer = running.peer().clone();
             let beside = async { tokio::join!(beside, here.subscriptions.watch(here.pipeline(), &peer)) };

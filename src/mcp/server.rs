@@ -162,7 +162,8 @@ impl ServerHandler for Server {
     }
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
-        self.subscriptions.listen(&context, &self.pipeline).await
+        self.subscriptions.listen(&context).await;
+        Ok(())
     }
 
     async fn subscribe(

@@ -8,12 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rmcp::model::ResourceUpdatedNotificationParam;
+use rmcp::model::{ErrorCode, ResourceUpdatedNotificationParam};
 use rmcp::service::{Peer, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer};
 use serde_json::{Value, json};
-use tokio::sync::Notify;
-use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::metrics::Metric;
@@ -24,8 +23,9 @@ use crate::store::StoreError;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Streams that may be open at once; a client needs one.
 const MAX_LISTENERS: usize = 32;
-/// Changes that a slow listener may be behind before it is told of everything.
-const BACKLOG: usize = 64;
+
+/// How often each metric has changed since somebody first wanted it.
+pub(super) type Changes = BTreeMap<Metric, u64>;
 
 #[derive(Default)]
 struct Watched {
@@ -51,7 +51,7 @@ impl Watched {
 pub(super) struct Subscriptions {
     watched: Mutex<Watched>,
     has_news: Notify,
-    updates: broadcast::Sender<Metric>,
+    changes: watch::Sender<Changes>,
     /// Cancelled when the client hangs up or the process stops: open streams then end with a result.
     pub(super) ended: CancellationToken,
 }
@@ -61,7 +61,7 @@ impl Subscriptions {
         Self {
             watched: Mutex::default(),
             has_news: Notify::new(),
-            updates: broadcast::Sender::new(BACKLOG),
+            changes: watch::Sender::default(),
             ended: CancellationToken::new(),
         }
     }
@@ -86,41 +86,76 @@ impl Subscriptions {
         Ok(())
     }
 
-    /// Holds a stream open, and tells it of every change of what it asked for.
-    pub(super) async fn listen(
+    /// Notes the wishes of a stream and reads what later contents are compared with; the wishes hold until the
+    /// result is dropped. URIs that there are not are passed over, unless there are no others.
+    pub(super) async fn join(
         &self,
-        context: &SubscriptionContext,
+        uris: impl Iterator<Item = &String>,
         pipeline: &Pipeline,
-    ) -> Result<(), ErrorData> {
-        let uris = |filter: &Option<Vec<String>>| filter.clone().unwrap_or_default();
-        let accepted = uris(&context.accepted().resource_subscriptions);
-        let metrics: BTreeSet<Metric> = accepted.iter().filter_map(|uri| Metric::of(uri)).collect();
-        if let (true, Some(uri)) =
-            (metrics.is_empty(), uris(&context.requested().resource_subscriptions).first())
-        {
-            return known(uri).map(|_| ());
+    ) -> Result<Listening<'_>, ErrorData> {
+        let (mut metrics, mut problem) = (BTreeSet::new(), None);
+        for uri in uris {
+            match known(uri) {
+                Ok(metric) => {
+                    metrics.insert(metric);
+                }
+                Err(error) => {
+                    // The code that clients of 2026 know for it; rmcp words it so for every other method.
+                    let error = ErrorData { code: ErrorCode::INVALID_PARAMS, ..error };
+                    problem = problem.or(Some(error));
+                }
+            }
         }
-        let mut updates = self.updates.subscribe();
-        let _listening = self.join(&metrics, pipeline).await?;
+        if let (true, Some(problem)) = (metrics.is_empty(), problem) {
+            return Err(problem);
+        }
+        let told = self.changes.borrow().clone();
+        let listening = Listening { subscriptions: self, metrics: metrics.clone(), told };
+        let count = {
+            let mut watched = self.watched();
+            watched.listeners.push(metrics.clone());
+            watched.listeners.len()
+        };
+        // Dropping the stream takes its wishes back, here and wherever it ends.
+        if count > MAX_LISTENERS {
+            let problem =
+                format!("{MAX_LISTENERS} streams are open; hint: cancel one, or list more URIs in one");
+            return Err(ErrorData::invalid_request(problem, None));
+        }
+        for metric in metrics {
+            let contents = read(metric, pipeline).await.map_err(|error| failed(&error))?;
+            self.watched().contents.entry(metric).or_insert(contents);
+        }
+        self.has_news.notify_one();
+        Ok(listening)
+    }
+
+    /// Tells a stream of every change of what it was given until it is cancelled or the conversation ends.
+    pub(super) async fn listen(&self, context: &SubscriptionContext) {
+        let mut changes = self.changes.subscribe();
+        let extensions = &context.request_context().extensions;
+        let mut told = extensions.get::<Changes>().cloned().unwrap_or_default();
+        let accepted = context.accepted().resource_subscriptions.iter().flatten();
+        let metrics: BTreeSet<Metric> = accepted.filter_map(|uri| Metric::of(uri)).collect();
         loop {
-            let update = tokio::select! {
-                () = context.cancelled() => return Ok(()),
-                () = self.ended.cancelled() => return Ok(()),
-                update = updates.recv() => update,
-            };
-            let changed = match update {
-                Ok(metric) => BTreeSet::from([metric]),
-                Err(RecvError::Lagged(_)) => metrics.clone(),
-                Err(RecvError::Closed) => return Ok(()),
-            };
-            for metric in changed.intersection(&metrics) {
-                // At the end nobody may be left to take it.
-                tokio::select! {
-                    () = self.ended.cancelled() => return Ok(()),
-                    sent = context.sink().notify_resource_updated(metric.uri()) => {
-                        if sent.is_err() {
-                            return Ok(());
-                        }
+            let now = changes.borrow_and_update().clone();
+            for metric in metrics.iter().filter(|metric| now.get(*metric) != told.get(*metric)) {
+                let sent = tokio::select! {
+                    // At the end nobody may be left to take it.
+                    () = self.ended.cancelled() => return,
+                    sent = context.sink().notify_resource_updated(metric.uri()) => sent,
+                };
+                if sent.is_err() {
+                    return;
+                }
+            }
+            told = now;
+            tokio::select! {
+                () = context.cancelled() => return,
+                () = self.ended.cancelled() => return,
+                changed = changes.changed() => {
+                    if changed.is_err() {
+                        return;
                     }
                 }
             }
@@ -160,8 +195,7 @@ impl Subscriptions {
             if !self.replace(metric, contents) {
                 continue;
             }
-            // Without a listener there is nobody to tell.
-            let _ = self.updates.send(metric);
+            self.changes.send_modify(|changes| *changes.entry(metric).or_default() += 1);
             let is_legacy = self.watched().legacy.contains(&metric);
             let update = ResourceUpdatedNotificationParam::new(metric.uri());
             if is_legacy && peer.notify_resource_updated(update).await.is_err() {
@@ -184,39 +218,23 @@ impl Subscriptions {
         }
     }
 
-    async fn join(
-        &self,
-        metrics: &BTreeSet<Metric>,
-        pipeline: &Pipeline,
-    ) -> Result<Listening<'_>, ErrorData> {
-        let listening = {
-            let mut watched = self.watched();
-            if watched.listeners.len() >= MAX_LISTENERS {
-                let problem = format!(
-                    "{MAX_LISTENERS} streams are open already; hint: cancel one, or list more URIs in one"
-                );
-                return Err(ErrorData::invalid_request(problem, None));
-            }
-            watched.listeners.push(metrics.clone());
-            Listening { subscriptions: self, metrics: metrics.clone() }
-        };
-        for metric in metrics {
-            let contents = read(*metric, pipeline).await.map_err(|error| failed(&error))?;
-            self.watched().contents.entry(*metric).or_insert(contents);
-        }
-        self.has_news.notify_one();
-        Ok(listening)
-    }
-
     fn watched(&self) -> MutexGuard<'_, Watched> {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// An open stream; dropping it takes its wishes back.
-struct Listening<'a> {
+pub(super) struct Listening<'a> {
     subscriptions: &'a Subscriptions,
     metrics: BTreeSet<Metric>,
+    told: Changes,
+}
+
+impl Listening<'_> {
+    /// Gives the changes that came before the stream, which it need not hear of.
+    pub(super) fn told(&self) -> Changes {
+        self.told.clone()
+    }
 }
 
 impl Drop for Listening<'_> {
