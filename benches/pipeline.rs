@@ -14,6 +14,7 @@ use ai_cost_optimizer::app::App;
 use ai_cost_optimizer::config::{Config, Mode};
 use ai_cost_optimizer::domain::prompt::{CacheMode, Prompt, RouteRequest};
 use ai_cost_optimizer::embed::weights::Reach;
+use ai_cost_optimizer::pipeline::Progress;
 
 const MISSES_A_SECOND: u32 = 100;
 const MISSES: u32 = 1_500;
@@ -33,7 +34,7 @@ async fn floors_and_misses(app: &App) -> [Vec<Duration>; 2] {
         let prompt = Prompt::new(format!("Explain prompt number {place}")).expect("a prompt");
         let request = RouteRequest { cache: CacheMode::Off, ..RouteRequest::new(prompt) };
         let started = Instant::now();
-        app.pipeline.route(request).await.expect("the simulated provider answers");
+        app.pipeline.route(request, &Progress::default()).await.expect("the simulated provider answers");
         times[1].push(started.elapsed());
     }
     times.iter_mut().for_each(|times| times.sort());

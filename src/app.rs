@@ -20,12 +20,13 @@ use crate::embed::weights::{ModelName, Reach, WeightsSource};
 use crate::embed::worker::EmbedWorker;
 use crate::embed::{EmbedError, Embedder};
 use crate::mcp::server::Server;
-use crate::pipeline::{Pipeline, Settings};
+use crate::pipeline::{Ending, Flights, Pipeline, Settings};
 use crate::providers::anthropic::{self, Anthropic};
 use crate::providers::check::{Contact, contact};
 use crate::providers::fallback::Providers;
 use crate::providers::gemini::{self, Gemini};
 use crate::providers::http::{self, Endpoint};
+use crate::providers::ollama::{self, Ollama};
 use crate::providers::openai_chat::{Flavour, OpenAiChat};
 use crate::providers::price_list::{PriceCache, PriceLists, PriceSource};
 use crate::providers::simulated::Simulated;
@@ -79,6 +80,8 @@ impl App {
             embedder: embedder(&config, reach)?,
             providers,
             payments: TaskTracker::new(),
+            flights: Flights::default(),
+            ending: Ending::default(),
         };
         Ok(Self { config, pipeline, price_lists })
     }
@@ -165,29 +168,25 @@ fn price_lists(config: &Config, client: Client, catalogue: Arc<Catalogue>) -> an
 
 fn provider(configured: &ProviderConfig, client: Client) -> anyhow::Result<Arc<dyn Provider>> {
     let endpoint = endpoint(configured)?;
-    Ok(match (configured.provider, flavour(configured.provider)) {
-        (ProviderId::Gemini, _) => Arc::new(Gemini::new(client, endpoint)),
-        (_, Some(flavour)) => Arc::new(OpenAiChat::new(client, endpoint, flavour)),
-        (_, None) => Arc::new(Anthropic::new(client, endpoint)),
+    Ok(match configured.provider {
+        ProviderId::Anthropic => Arc::new(Anthropic::new(client, endpoint)),
+        ProviderId::Gemini => Arc::new(Gemini::new(client, endpoint)),
+        ProviderId::Cerebras => Arc::new(OpenAiChat::new(client, endpoint, Flavour::Cerebras)),
+        ProviderId::OpenRouter => Arc::new(OpenAiChat::new(client, endpoint, Flavour::OpenRouter)),
+        ProviderId::OpenAiCompatible => Arc::new(OpenAiChat::new(client, endpoint, Flavour::Compatible)),
+        ProviderId::Ollama => Arc::new(Ollama::new(client, endpoint)),
     })
 }
 
-const fn flavour(provider: ProviderId) -> Option<Flavour> {
-    match provider {
-        ProviderId::Anthropic | ProviderId::Gemini => None,
-        ProviderId::Cerebras => Some(Flavour::Cerebras),
-        ProviderId::OpenRouter => Some(Flavour::OpenRouter),
-        ProviderId::OpenAiCompatible => Some(Flavour::Compatible),
-        ProviderId::Ollama => Some(Flavour::Ollama),
-    }
-}
-
 /// Gives the place where a configured provider is reached, with its key.
-pub fn endpoint(configured: &ProviderConfig) -> anyhow::Result<Endpoint> {
+fn endpoint(configured: &ProviderConfig) -> anyhow::Result<Endpoint> {
     let default_url = match configured.provider {
         ProviderId::Anthropic => Some(anthropic::DEFAULT_BASE_URL),
         ProviderId::Gemini => Some(gemini::DEFAULT_BASE_URL),
-        _ => flavour(configured.provider).and_then(Flavour::default_base_url),
+        ProviderId::Cerebras => Flavour::Cerebras.default_base_url(),
+        ProviderId::OpenRouter => Flavour::OpenRouter.default_base_url(),
+        ProviderId::OpenAiCompatible => Flavour::Compatible.default_base_url(),
+        ProviderId::Ollama => Some(ollama::DEFAULT_BASE_URL),
     };
     let base_url = match (&configured.base_url, default_url) {
         (Some(url), _) => url.clone(),

@@ -22,7 +22,7 @@
 //!
 //! 1. The answer names the model that was billed, and its cost is what the provider's own rules say.
 //! 2. Nobody is paid before an intent is written; once somebody may be paid, a tracked task sees it through to
-//!    the record, whoever still waits.
+//!    the record. A call that nobody waits for is broken off and recorded with what it may have cost.
 //! 3. The sum of the rows is every report.
 //! 4. stdout carries JSON-RPC, or a command's result, and nothing else. Prompts, answers and keys are in no
 //!    log, error, URL or argument list.

@@ -5,15 +5,20 @@
 //! paid before an intent is written, and once somebody may be paid, a tracked task sees it through to the
 //! record, whether or not the caller still waits.
 
+mod flights;
+mod journey;
 mod lookup;
 mod outcome;
 mod payment;
+mod progress;
+mod waiting;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use strum::VariantArray;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::cost::catalogue::Catalogue;
@@ -21,11 +26,9 @@ use crate::cost::models::Models;
 use crate::cost::savings;
 use crate::domain::answer::Source;
 use crate::domain::decision::Decision;
-use crate::domain::ids::RequestId;
 use crate::domain::model::{ModelRef, ProviderId};
-use crate::domain::money::Usd;
 use crate::domain::prompt::RouteRequest;
-use crate::domain::record::{Baseline, RequestRecord, RequestStatus};
+use crate::domain::record::{Baseline, RequestStatus};
 use crate::domain::usage::Usage;
 use crate::embed::worker::EmbedWorker;
 use crate::providers::fallback::Providers;
@@ -33,8 +36,12 @@ use crate::routing::candidates::{Supply, eligible, no_provider};
 use crate::routing::{Question, strategy};
 use crate::store::Store;
 
-use self::lookup::{CachePlan, Found};
+use self::flights::Boarding;
+pub use self::flights::Flights;
+use self::journey::Journey;
+use self::lookup::Found;
 pub use self::outcome::{Plan, RouteError, Routed};
+pub use self::progress::Progress;
 
 /// Choices that hold for every request.
 #[derive(Debug, Clone)]
@@ -50,6 +57,15 @@ pub struct Settings {
     pub simulated: bool,
 }
 
+/// How the flow ends, when the program does.
+#[derive(Debug, Clone, Default)]
+pub struct Ending {
+    /// Nobody waits for answers any more; payments under way go on.
+    pub hang_up: CancellationToken,
+    /// Payments under way are broken off, and recorded with what they may have cost.
+    pub abort: CancellationToken,
+}
+
 /// Everything a request passes through.
 #[derive(Clone)]
 pub struct Pipeline {
@@ -61,6 +77,8 @@ pub struct Pipeline {
     pub providers: Providers,
     /// The payments under way; drained before the program ends.
     pub payments: TaskTracker,
+    pub flights: Flights,
+    pub ending: Ending,
 }
 
 impl std::fmt::Debug for Pipeline {
@@ -69,45 +87,44 @@ impl std::fmt::Debug for Pipeline {
     }
 }
 
-/// A request on its way.
-struct Journey {
-    id: RequestId,
-    at: Timestamp,
-    started: Instant,
-    request: RouteRequest,
-    cache: CachePlan,
-    degraded: Vec<String>,
-}
-
 impl Pipeline {
     /// Answers a prompt at the lowest cost that still answers it well.
     ///
-    /// Cancel safe: yes, because a payment that has begun is finished and recorded by its own task.
-    pub async fn route(&self, request: RouteRequest) -> Result<Routed, RouteError> {
-        let mut journey = Journey::new(request, self.settings.cache_ttl);
+    /// Cancel safe: yes: a payment that nobody waits for any more is broken off, and recorded by its own task
+    /// with what it may have cost.
+    pub async fn route(&self, request: RouteRequest, progress: &Progress) -> Result<Routed, RouteError> {
+        let mut journey = Journey::new(request, &self.settings);
         if let Some(found) = self.find_exact(&mut journey).await {
             return Ok(self.serve(journey, found).await);
+        }
+        if let Some(seat) = self.flights.join(journey.cache.flight_key(), journey.started) {
+            return self.share(journey, seat, progress).await;
         }
         let embedding = self.embed(&mut journey).await;
         if let Some(found) = self.find_similar(&mut journey, embedding.as_ref()).await {
             return Ok(self.serve(journey, found).await);
         }
+        progress.is_routing();
         let decision = self.decide(&journey.request, journey.at, &self.providers.ids())?;
-        let id = journey.id;
-        let pipeline = self.clone();
-        // The intent is part of the task: an intent whose caller went away would stand for a payment never made.
-        let payment = self.payments.spawn(async move {
-            pipeline.store.begin_request(journey.intent(&decision)).await?;
-            pipeline.pay(journey, decision, embedding).await
-        });
-        payment.await.unwrap_or(Err(RouteError::Stopped(id)))
+        let key = journey.cache.flight_key();
+        match self.flights.board(key, journey.started, journey.intent(&decision), &self.ending.abort) {
+            Boarding::Follow(seat) => self.share(journey, seat, progress).await,
+            Boarding::Lead(seat, pilot) => {
+                let (pipeline, request, started) = (self.clone(), journey.request.clone(), journey.started);
+                self.payments.spawn(async move {
+                    let landing = pipeline.pay(journey, decision, embedding, &pilot).await;
+                    pilot.land(landing);
+                });
+                self.wait(seat, Some(&request), started, progress).await.map(|(routed, _)| routed)
+            }
+        }
     }
 
     /// Says what [`Pipeline::route`] would ask, and at what price; nobody is asked and nothing recorded.
     ///
     /// Without any configured provider it plans as if all were.
     pub fn plan(&self, request: RouteRequest) -> Result<Plan, RouteError> {
-        let journey = Journey::new(request, self.settings.cache_ttl);
+        let journey = Journey::new(request, &self.settings);
         let mut degraded = Vec::new();
         let mut configured = self.providers.ids();
         if configured.is_empty() {
@@ -147,11 +164,7 @@ impl Pipeline {
         record.reference = Some(entry.reference);
         record.cache = Some(hit);
         record.latency_ms = journey.elapsed_ms();
-        // Nobody was paid, so an answer that could not be recorded is given all the same.
-        if let Err(error) = self.store.record_request(record.clone(), None).await {
-            tracing::error!(request.id = %journey.id, %error, "a cache hit was not recorded");
-            journey.degraded.push(format!("this request is in no report: {error}"));
-        }
+        self.record_unpaid(&mut journey, &record).await;
         Routed { record, text: entry.text, degraded: journey.degraded, simulated: self.settings.simulated }
     }
 
@@ -165,70 +178,5 @@ impl Pipeline {
 
     fn baseline(&self, usage: &Usage, at: Timestamp) -> Option<Baseline> {
         savings::baseline(&self.catalogue, &self.baseline_model(at)?, usage, at)
-    }
-}
-
-impl Journey {
-    fn new(request: RouteRequest, cache_ttl: Duration) -> Self {
-        let at = Timestamp::now();
-        Self {
-            id: RequestId::new(),
-            at,
-            started: Instant::now(),
-            cache: CachePlan::new(&request, at, cache_ttl),
-            request,
-            degraded: Vec::new(),
-        }
-    }
-
-    fn elapsed_ms(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
-    /// Starts the record of this request: nothing paid, nobody asked.
-    fn record(&self, status: RequestStatus) -> RequestRecord {
-        RequestRecord {
-            id: self.id,
-            created_at: self.at,
-            status,
-            prompt_sha256: self.cache.prompt_sha256,
-            session: self.request.session.clone(),
-            tags: self.request.tags.clone(),
-            quality: self.request.quality,
-            strategy: self.request.strategy,
-            complexity: None,
-            confidence: None,
-            reason: String::new(),
-            source: None,
-            reference: None,
-            usage: Usage::default(),
-            cost: Some(Usd::ZERO),
-            cost_estimated: false,
-            worst_case: None,
-            baseline: None,
-            latency_ms: 0,
-            provider_latency_ms: 0,
-            finish_reason: None,
-            attempts: Vec::new(),
-            cache: None,
-            error: None,
-        }
-    }
-
-    /// Writes the decision into the record, with the most that it may cost.
-    fn intent(&self, decision: &Decision) -> RequestRecord {
-        let first = decision.candidates.first();
-        let worst_cases =
-            decision.candidates.iter().map(|candidate| candidate.estimate.map(|cost| cost.high));
-        RequestRecord {
-            strategy: decision.strategy,
-            complexity: Some(decision.complexity),
-            confidence: Some(decision.confidence),
-            reason: decision.reason.clone(),
-            reference: first.map(|candidate| candidate.card.reference.clone()),
-            cost: None,
-            worst_case: worst_cases.max().flatten(),
-            ..self.record(RequestStatus::Intent)
-        }
     }
 }

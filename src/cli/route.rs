@@ -1,17 +1,19 @@
 //! `route`: one prompt from the command line.
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use serde_json::{Map, Value, json};
 use std::io::Read as _;
+use std::time::Duration;
 
 use super::{Exit, Form, print, print_json};
 use crate::app::App;
 use crate::config::Config;
 use crate::embed::weights::Reach;
 use crate::mcp::wire::read;
-use crate::mcp::wire::request::RouteInput;
+use crate::mcp::wire::request::{RouteInput, Wish};
 use crate::mcp::wire::route::RouteOutput;
+use crate::pipeline::{Progress, RouteError, Routed};
 
 /// Longest prompt read from stdin, in bytes; the limit in characters is checked after.
 const MAX_STDIN: u64 = 4 * 1024 * 1024;
@@ -19,7 +21,11 @@ const MAX_STDIN: u64 = 4 * 1024 * 1024;
 #[derive(Debug, Args)]
 pub(super) struct RouteArguments {
     /// The prompt; `-` reads it from stdin
+    #[arg(required_unless_present = "resume", default_value = "")]
     prompt: String,
+    /// Bring back the answer of this earlier request instead
+    #[arg(long, value_name = "REQUEST_ID", conflicts_with = "prompt")]
+    resume: Option<String>,
     /// System prompt
     #[arg(long)]
     system: Option<String>,
@@ -60,28 +66,41 @@ pub(super) struct RouteArguments {
 
 pub(super) async fn run(config: Config, arguments: RouteArguments, form: Form) -> anyhow::Result<Exit> {
     let default_strategy = config.default_strategy;
-    let input = arguments.into_input()?;
-    let is_dry_run = input.dry_run;
-    let request = input.into_request(default_strategy).map_err(anyhow::Error::msg)?;
+    let is_dry_run = arguments.dry_run;
+    let wish = arguments.into_input()?.into_wish(default_strategy).map_err(anyhow::Error::msg)?;
     let app = App::new(config, Reach::HubThenPip)?;
     let is_configured = !app.pipeline.providers.ids().is_empty();
-    if is_dry_run || !is_configured {
-        let output = RouteOutput::from(app.pipeline.plan(request)?);
-        match form {
-            Form::Json => print_json(&output)?,
-            Form::Text => print(&output.to_plan_text()),
+    let routed = match wish {
+        Wish::Resume(id) => answer(app.pipeline.resume(id, &Progress::default())).await,
+        Wish::Route(request) if is_configured => {
+            app.await_embedder().await;
+            answer(app.pipeline.route(*request, &Progress::default())).await
         }
-        let code = if is_dry_run { Exit::Success } else { Exit::NotConfigured };
-        return Ok(code);
-    }
-    app.await_embedder().await;
-    let routed = app.pipeline.route(request).await?;
-    let output = RouteOutput::from(routed);
+        Wish::Plan(request) | Wish::Route(request) => {
+            let output = RouteOutput::from(app.pipeline.plan(*request)?);
+            match form {
+                Form::Json => print_json(&output)?,
+                Form::Text => print(&output.to_plan_text()),
+            }
+            return Ok(if is_dry_run { Exit::Success } else { Exit::NotConfigured });
+        }
+    };
+    // Whatever still runs is broken off now and recorded with what it may have cost.
+    app.pipeline.settle(Duration::ZERO).await;
+    let output = RouteOutput::from(routed?);
     match form {
         Form::Json => print_json(&output)?,
         Form::Text => print(&output.to_text()),
     }
     Ok(Exit::Success)
+}
+
+/// Waits for an answer, or until the user has had enough.
+async fn answer(routing: impl Future<Output = Result<Routed, RouteError>>) -> anyhow::Result<Routed> {
+    tokio::select! {
+        routed = routing => Ok(routed?),
+        _ = tokio::signal::ctrl_c() => bail!("interrupted; what the call may have cost is recorded"),
+    }
 }
 
 impl RouteArguments {
@@ -107,6 +126,7 @@ impl RouteArguments {
         add("dry_run", json!(self.dry_run));
         add("session", json!(self.session));
         add("tags", json!(self.tags));
+        add("resume", json!(self.resume));
         read(object).map_err(anyhow::Error::msg)
     }
 }

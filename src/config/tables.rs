@@ -19,6 +19,8 @@ pub struct ModelRow {
     pub thinking_allowance: u32,
     /// In [0, 1]; default: 0.8.
     pub quality_prior: Option<f64>,
+    /// `false` for a server that cannot stream; default: true.
+    pub streamed: Option<bool>,
     #[serde(default)]
     pub source: String,
     /// The day from which the provider does not offer it any more, such as 2027-05-07.

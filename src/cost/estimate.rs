@@ -32,9 +32,9 @@ pub fn input_tokens(request: &RouteRequest) -> InputTokens {
     let turns = request.context.iter().map(|turn| turn.text.as_str());
     let (mut ascii, mut other) = (0_u64, 0_u64);
     for text in texts.into_iter().chain(turns) {
-        let ascii_bytes = text.bytes().filter(u8::is_ascii).count();
-        ascii += ascii_bytes as u64;
-        other += text.chars().count().saturating_sub(ascii_bytes) as u64;
+        let (text_ascii, text_other) = characters(text);
+        ascii += text_ascii;
+        other += text_other;
     }
     let overhead = TOKENS_PER_TURN * (request.context.len() as u64 + 2);
     InputTokens {
@@ -42,6 +42,23 @@ pub fn input_tokens(request: &RouteRequest) -> InputTokens {
         expected: ascii / 4 + other * 3 / 4 + overhead / 2,
         high: ascii / 2 + other * 2 + overhead,
     }
+}
+
+/// Counts the characters of a text: those of ASCII, and the others.
+fn characters(text: &str) -> (u64, u64) {
+    let ascii = text.bytes().filter(u8::is_ascii).count();
+    (ascii as u64, text.chars().count().saturating_sub(ascii) as u64)
+}
+
+/// Estimates the tokens of an answer that the provider did not count, or that broke off.
+///
+/// What the provider did say is the least that it billed.
+pub fn usage_of_part(request: &RouteRequest, text: &str, told: Option<&Usage>) -> Usage {
+    let (ascii, other) = characters(text);
+    let output_tokens = ascii.div_ceil(4) + other * 3 / 4;
+    let told = told.copied().unwrap_or_default();
+    let input_tokens = if told.input_tokens > 0 { told.input_tokens } else { input_tokens(request).expected };
+    Usage { input_tokens, output_tokens: told.output_tokens.max(output_tokens), ..told }
 }
 
 /// Estimates the price of a call; `None` where the model has no known price.
@@ -89,6 +106,16 @@ mod tests {
             assert!(short.low < short.expected && short.expected < short.high, "{}", card.reference);
             assert!(short.expected < long.expected && short.high < long.high, "{}", card.reference);
         }
+    }
+
+    #[test]
+    fn a_part_of_an_answer_counts_what_arrived_and_at_least_what_was_told() {
+        let request = RouteRequest::new(Prompt::new("a".repeat(400)).expect("a prompt"));
+        let guessed = usage_of_part(&request, &"b".repeat(10), None);
+        assert_eq!((guessed.input_tokens, guessed.output_tokens), (108, 3));
+        let told = Usage { input_tokens: 90, cached_input_tokens: 50, output_tokens: 7, ..Usage::default() };
+        assert_eq!(usage_of_part(&request, "short", Some(&told)), told);
+        assert_eq!(usage_of_part(&request, &"b".repeat(400), Some(&told)).output_tokens, 100);
     }
 
     #[test]

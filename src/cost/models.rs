@@ -76,6 +76,7 @@ impl TryFrom<&ModelRow> for ModelCard {
             max_output: row.max_output,
             thinking_allowance: row.thinking_allowance,
             quality_prior,
+            is_streamed: row.streamed.unwrap_or(true),
             source: row.source.clone(),
         })
     }
@@ -159,6 +160,7 @@ impl Models {
                 max_output: UNKNOWN_MAX_OUTPUT,
                 thinking_allowance: 0,
                 quality_prior: 0.5,
+                is_streamed: true,
                 source: "pinned; not in the models table".to_owned(),
             }),
             None => {
@@ -217,6 +219,7 @@ mod tests {
             max_output: 5,
             thinking_allowance: 0,
             quality_prior: None,
+            streamed: None,
             source: "me, 2026-11-23".into(),
             retires: Some("2027-01-01".into()),
         };

@@ -21,6 +21,8 @@ pub enum FinishReason {
     Refusal,
     /// The provider's filter withheld prompt or answer.
     ContentFilter,
+    /// The connection or the deadline cut it off: the text is a part of the answer.
+    Interrupted,
     /// Anything else a provider may say.
     Other,
 }
@@ -45,17 +47,25 @@ pub enum AttemptOutcome {
     Overloaded,
     /// A spending limit or an empty account.
     OutOfCredit,
+    /// The model's quota is gone for the day.
+    QuotaUsedUp,
     /// The key was refused.
     Unauthorized,
     /// The provider does not have the model.
     ModelNotFound,
-    /// The request was refused as it stands, e.g. because it is too long.
+    /// Prompt and answer do not fit the model.
+    TooLong,
+    /// The provider's content filter withheld prompt or answer.
+    Blocked,
+    /// The request was refused as it stands.
     Rejected,
     Timeout,
     /// Nobody was reached, or the connection broke.
     Unreachable,
     /// The provider failed, or answered something that is no answer.
     ProviderError,
+    /// The caller went away before it was answered.
+    Cancelled,
 }
 
 /// One call to a provider, paid or not.
@@ -75,7 +85,8 @@ pub struct Completion {
     pub text: String,
     /// The model that the provider says answered; it is the one billed.
     pub model: String,
-    pub usage: Usage,
+    /// Absent: the provider did not say.
+    pub usage: Option<Usage>,
     /// What the provider itself says the call cost.
     pub reported_cost: Option<Usd>,
     pub finish_reason: FinishReason,

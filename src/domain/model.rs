@@ -70,6 +70,8 @@ pub struct ModelCard {
     pub thinking_allowance: u32,
     /// Expected share of prompts answered well, in [0, 1], before any outcome is known.
     pub quality_prior: f64,
+    /// Whether the server sends the answer in pieces as it is made.
+    pub is_streamed: bool,
     /// Where the row comes from, with its date.
     pub source: String,
 }

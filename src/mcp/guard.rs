@@ -45,14 +45,21 @@ pub(super) struct Guard<T> {
     stop: CancellationToken,
     /// Cancelled at the end of input or by `stop`, whichever is first.
     ended: CancellationToken,
+    /// Cancelled when calls under way have had their time.
+    hang_up: CancellationToken,
     has_started: bool,
     ends_at: Option<Instant>,
     in_flight: Arc<InFlight>,
 }
 
 impl<T> Guard<T> {
-    pub(super) fn new(inner: T, stop: CancellationToken, ended: CancellationToken) -> Self {
-        Self { inner, stop, ended, has_started: false, ends_at: None, in_flight: Arc::default() }
+    pub(super) fn new(
+        inner: T,
+        stop: CancellationToken,
+        ended: CancellationToken,
+        hang_up: CancellationToken,
+    ) -> Self {
+        Self { inner, stop, ended, hang_up, has_started: false, ends_at: None, in_flight: Arc::default() }
     }
 }
 
@@ -88,6 +95,8 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for Guard<T> {
                 tokio::pin!(answered);
                 answered.as_mut().enable();
                 if in_flight.with(|ids| ids.is_empty()) || Instant::now() >= ends_at {
+                    // rmcp would wait another 5 s for whoever has not been answered.
+                    self.hang_up.cancel();
                     return None;
                 }
                 tokio::select! {

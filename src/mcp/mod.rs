@@ -28,39 +28,22 @@ pub use self::tools::report_of;
 
 /// How long payments under way may go on after the conversation.
 const SETTLE: Duration = Duration::from_secs(5);
-/// How long anything may go on after the process was told to stop; containers are killed after 10 s.
-const STOP_LIMIT: Duration = Duration::from_millis(6_500);
+/// The same after the process was told to stop; containers are killed after 10 s.
+const STOP_SETTLE: Duration = Duration::from_secs(2);
 
 /// Serves one client on stdin and stdout until it hangs up or `stop` is cancelled.
 ///
-/// Calls under way are answered first, for 5 s after end of input and 1.5 s after `stop`, and payments under
-/// way are recorded, for 5 s more; what takes longer leaves its intent. `beside` runs from the client's first
-/// request on, and is dropped at the end of the conversation.
+/// Calls under way are answered first, for 5 s after end of input and 1.5 s after `stop`. Payments under way may
+/// end for 5 s more, or 2 s after `stop`; then they are broken off and recorded with what they may have cost.
+/// `beside` runs from the client's first request on, and is dropped at the end of the conversation.
 pub async fn serve(
     server: Server,
     stop: CancellationToken,
     beside: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    let payments = server.pipeline().payments.clone();
-    let conversation = async {
-        let result = converse(server, stop.clone(), beside).await;
-        payments.close();
-        // Whether all are in is asked below.
-        let _ = tokio::time::timeout(SETTLE, payments.wait()).await;
-        result
-    };
-    // rmcp waits 5 s of its own for handlers that do not end.
-    let too_late = async {
-        stop.cancelled().await;
-        tokio::time::sleep(STOP_LIMIT).await;
-    };
-    let result = tokio::select! {
-        result = conversation => result,
-        () = too_late => Ok(()),
-    };
-    if !payments.is_empty() {
-        tracing::error!(payments = payments.len(), "payments were cut off; their intents stand as unsettled");
-    }
+    let pipeline = server.pipeline().clone();
+    let result = converse(server, stop.clone(), beside).await;
+    pipeline.settle(if stop.is_cancelled() { STOP_SETTLE } else { SETTLE }).await;
     result
 }
 
@@ -71,7 +54,8 @@ async fn converse(
 ) -> Result<(), ServeError> {
     let here = server.clone();
     let ended = here.subscriptions.ended.clone();
-    match Streams(server).serve(Guard::new(Stdio::new(), stop, ended)).await {
+    let hang_up = here.pipeline().ending.hang_up.clone();
+    match Streams(server).serve(Guard::new(Stdio::new(), stop, ended, hang_up)).await {
         Ok(running) => {
             let peer = running.peer().clone();
             let beside = async { tokio::join!(beside, here.subscriptions.watch(here.pipeline(), &peer)) };

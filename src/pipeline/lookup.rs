@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Journey, Pipeline};
+use super::Pipeline;
+use super::flights::FlightKey;
+use super::journey::Journey;
 use crate::cache::admission::{Admission, NEIGHBOURS, admission, choose, is_comparable, may_store};
 use crate::cache::freshness::Volatility;
 use crate::cache::scope::{period, prompt_sha256, scope_of};
@@ -48,6 +50,11 @@ impl CachePlan {
             ttl: volatility.ttl(stable_ttl),
             prompt_sha256: prompt_sha256(prompt),
         }
+    }
+
+    /// Says which other requests ask the same; `None` for one that wants an answer of its own.
+    pub(super) fn flight_key(&self) -> Option<FlightKey> {
+        (self.admission != Admission::Never).then_some((self.scope, self.prompt_sha256))
     }
 }
 
@@ -119,7 +126,7 @@ impl Pipeline {
 
 impl Journey {
     /// Notes what did not work, once.
-    fn degrade(&mut self, problem: String) {
+    pub(super) fn degrade(&mut self, problem: String) {
         if !self.degraded.contains(&problem) {
             self.degraded.push(problem);
         }

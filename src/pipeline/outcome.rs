@@ -36,7 +36,7 @@ pub struct Plan {
 }
 
 /// Why a request was not answered.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum RouteError {
     #[error(transparent)]
     NoCandidate(#[from] NoCandidate),
@@ -45,6 +45,13 @@ pub enum RouteError {
     NotRecorded(#[from] StoreError),
     #[error("no model answered request {id}: {}", failures.join("; "))]
     NoAnswer { id: RequestId, failures: Vec<String> },
+    #[error(
+        "no answer yet, after {after_ms} ms: a provider still works on request {id}; hint: while the program runs, route_prompt with resume `{id}` brings it, or raise REQUEST_DEADLINE_MS"
+    )]
+    StillRunning { id: RequestId, after_ms: u64 },
     #[error("request {0} was given up because the program is stopping")]
     Stopped(RequestId),
+    /// What `resume` finds of a request that it cannot bring back.
+    #[error("{0}")]
+    NotResumable(String),
 }

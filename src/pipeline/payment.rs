@@ -2,98 +2,144 @@
 
 use std::time::Duration;
 
-use super::{Journey, Pipeline, RouteError, Routed};
-use crate::domain::answer::{Attempt, AttemptOutcome, Completion, Source};
-use crate::domain::decision::Decision;
+use super::Pipeline;
+use super::flights::{Landing, Pilot};
+use super::journey::Journey;
+use super::outcome::{RouteError, Routed};
+use crate::cost::estimate::usage_of_part;
+use crate::domain::answer::{Attempt, FinishReason, Source};
+use crate::domain::decision::{Candidate, Decision};
 use crate::domain::model::ModelRef;
+use crate::domain::money::Usd;
 use crate::domain::record::{CacheEntry, RequestRecord, RequestStatus, StoredEmbedding};
+use crate::domain::usage::Usage;
+use crate::providers::fallback::{Bill, Call, Errand};
 use crate::store::StoreError;
 
 /// Waits between tries to record what was paid.
 const RECORD_RETRIES: [Duration; 3] =
     [Duration::from_millis(100), Duration::from_millis(500), Duration::from_secs(2)];
 
+/// How many times the deadline a call may take that somebody may come back for.
+const LIMIT_IN_DEADLINES: u32 = 4;
+
+/// What a call came to in money.
+struct Priced {
+    attempt: Attempt,
+    usage: Usage,
+}
+
 impl Pipeline {
     /// Asks the candidates, prices what they did, and writes it down.
     ///
-    /// Cancel safe: no; it runs in a tracked task.
+    /// Cancel safe: no; it runs in a tracked task, and is told to end by the pilot's `abandon`.
     pub(super) async fn pay(
-        self,
+        &self,
         mut journey: Journey,
         decision: Decision,
         embedding: Option<StoredEmbedding>,
-    ) -> Result<Routed, RouteError> {
-        let deadline = journey.started + self.settings.request_deadline;
-        let mut asked = self.providers.ask(&decision.candidates, &journey.request, deadline).await;
-        let mut record = journey.intent(&decision);
-        record.provider_latency_ms = asked.attempts.iter().map(|attempt| attempt.latency_ms).sum();
-        let text = match asked.answer {
-            Some((reference, completion)) => {
-                let billed = self.billed(&reference, &completion, &mut asked.attempts, &journey);
-                self.complete(&mut record, &journey, &completion, billed);
-                completion.text
-            }
-            None => {
-                record.status = RequestStatus::Failed;
-                record.error = Some(asked.failures.join("; "));
-                String::new()
-            }
+        pilot: &Pilot,
+    ) -> Landing {
+        // The intent is part of the task: an intent whose caller went away would stand for a payment never made.
+        self.store.begin_request(journey.intent(&decision)).await?;
+        let deadline = self.settings.request_deadline;
+        let errand = Errand {
+            candidates: &decision.candidates,
+            request: &journey.request,
+            started: journey.started,
+            deadline,
+            limit: deadline * LIMIT_IN_DEADLINES,
+            draft: &pilot.draft,
+            abandon: &pilot.abandon,
         };
-        record.cost = asked.attempts.iter().map(|attempt| attempt.cost).sum();
-        record.cost_estimated = asked.attempts.iter().any(|attempt| attempt.cost_estimated);
-        record.attempts = asked.attempts;
+        let asked = self.providers.ask(&errand).await;
+        let priced: Vec<Priced> = asked
+            .calls
+            .iter()
+            .filter_map(|call| Some(self.price(call, decision.candidates.get(call.candidate)?, &journey)))
+            .collect();
+        let mut record = journey.intent(&decision);
+        record.cost = priced.iter().map(|priced| priced.attempt.cost).sum();
+        record.cost_estimated = priced.iter().any(|priced| priced.attempt.cost_estimated);
+        record.provider_latency_ms = priced.iter().map(|priced| priced.attempt.latency_ms).sum();
         record.latency_ms = journey.elapsed_ms();
-        let bought = journey.entry(&record, &text, embedding);
+        if let Some(answered) = asked.answer.and_then(|place| priced.get(place)) {
+            record.reference = Some(answered.attempt.reference.clone());
+            record.usage = answered.usage;
+        }
+        record.attempts = priced.into_iter().map(|priced| priced.attempt).collect();
+        let answer = asked.answer.and_then(|place| asked.calls.into_iter().nth(place));
+        let text = match answer.map(|call| call.bill) {
+            Some(Bill::Answer(completion)) => {
+                record.finish_reason = Some(completion.finish_reason);
+                Some(completion.text)
+            }
+            Some(Bill::Part(arrived)) => {
+                record.finish_reason = Some(FinishReason::Interrupted);
+                journey.degrade(format!("the answer broke off: {}", asked.failures.join("; ")));
+                Some(arrived.text)
+            }
+            Some(Bill::Nothing) | None => None,
+        };
+        if text.is_some() {
+            record.status = RequestStatus::Completed;
+            record.source = Some(Source::Provider);
+            record.baseline = self.baseline(&record.usage, journey.at);
+        } else {
+            record.status = RequestStatus::Failed;
+            record.error = Some(asked.failures.join("; "));
+        }
+        let bought = text.as_deref().and_then(|text| journey.entry(&record, text, embedding));
+        let entry = bought.as_ref().map(|entry| entry.id);
         if let Err(error) = self.record(&record, bought).await {
             tracing::error!(request.id = %journey.id, %error, "a paid request was not recorded; its intent stands");
-            journey.degraded.push(format!("the cost of this request is in no report: {error}"));
+            journey.degrade(format!("the cost of this request is in no report: {error}"));
         }
-        if record.status == RequestStatus::Failed {
-            let failures = if asked.failures.is_empty() {
-                vec!["there was no time left to ask anybody; hint: raise REQUEST_DEADLINE_MS".to_owned()]
-            } else {
-                asked.failures
-            };
-            return Err(RouteError::NoAnswer { id: journey.id, failures });
+        match text {
+            Some(text) => {
+                let simulated = self.settings.simulated;
+                Ok((Routed { record, text, degraded: journey.degraded, simulated }, entry))
+            }
+            None => Err(RouteError::NoAnswer { id: journey.id, failures: asked.failures }),
         }
-        Ok(Routed { record, text, degraded: journey.degraded, simulated: self.settings.simulated })
     }
 
-    /// Prices the answered attempt by what the provider says it billed, and names the model billed.
-    fn billed(
-        &self,
-        asked: &ModelRef,
-        completion: &Completion,
-        attempts: &mut [Attempt],
-        journey: &Journey,
-    ) -> ModelRef {
-        let billed = ModelRef { provider: asked.provider, model: completion.model.clone() };
-        let price = |reference: &ModelRef| self.catalogue.cost_of(reference, &completion.usage, journey.at);
-        let cost = completion.reported_cost.or_else(|| price(&billed)).or_else(|| {
-            // A dated or aliased name that the catalogue lacks is the model that was asked for.
-            completion.model.starts_with(&asked.model).then(|| price(asked)).flatten()
-        });
-        let answered = attempts.iter_mut().find(|attempt| attempt.outcome == AttemptOutcome::Answered);
-        if let Some(attempt) = answered {
-            attempt.reference = billed.clone();
-            attempt.cost = cost;
-        }
-        billed
-    }
-
-    fn complete(
-        &self,
-        record: &mut RequestRecord,
-        journey: &Journey,
-        completion: &Completion,
-        billed: ModelRef,
-    ) {
-        record.status = RequestStatus::Completed;
-        record.source = Some(Source::Provider);
-        record.reference = Some(billed);
-        record.usage = completion.usage;
-        record.finish_reason = Some(completion.finish_reason);
-        record.baseline = self.baseline(&completion.usage, journey.at);
+    /// Prices a call: by what the provider says it billed, or by what can be told of one that broke off.
+    fn price(&self, call: &Call, candidate: &Candidate, journey: &Journey) -> Priced {
+        let asked = &candidate.card.reference;
+        let (reference, usage, cost, is_estimated) = match &call.bill {
+            Bill::Nothing => (asked.clone(), Usage::default(), Some(Usd::ZERO), false),
+            Bill::Answer(completion) => {
+                let billed = ModelRef { provider: asked.provider, model: completion.model.clone() };
+                let guess = || usage_of_part(&journey.request, &completion.text, None);
+                let usage = completion.usage.unwrap_or_else(guess);
+                let price = |reference: &ModelRef| self.catalogue.cost_of(reference, &usage, journey.at);
+                // A dated or aliased name that the catalogue lacks is the model that was asked for.
+                let is_alias = billed.model.starts_with(&asked.model);
+                let cost = completion
+                    .reported_cost
+                    .or_else(|| price(&billed))
+                    .or_else(|| is_alias.then(|| price(asked)).flatten());
+                let is_told = completion.usage.is_some() || completion.reported_cost.is_some();
+                (billed, usage, cost, !is_told)
+            }
+            Bill::Part(arrived) => {
+                let usage = usage_of_part(&journey.request, &arrived.text, arrived.usage.as_ref());
+                let has_begun = arrived.usage.is_some() || !arrived.text.is_empty();
+                let so_far = || self.catalogue.cost_of(asked, &usage, journey.at);
+                let expected = || candidate.estimate.map(|estimate| estimate.expected);
+                (asked.clone(), usage, if has_begun { so_far() } else { expected() }, true)
+            }
+        };
+        let attempt = Attempt {
+            reference,
+            outcome: call.outcome,
+            cost,
+            // What costs nothing whatever happens is known.
+            cost_estimated: is_estimated && !asked.provider.is_local(),
+            latency_ms: call.latency_ms,
+        };
+        Priced { attempt, usage }
     }
 
     async fn record(&self, record: &RequestRecord, bought: Option<CacheEntry>) -> Result<(), StoreError> {

@@ -7,8 +7,9 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::conversation;
-use super::http::{self, Endpoint, Refusal, Reply};
-use super::{Provider, ProviderCall, ProviderError};
+use super::http::{self, Endpoint, Refusal};
+use super::stream::{self, Framing, Opened, Part, Pieces};
+use super::{Delivery, Draft, Provider, ProviderCall, ProviderError};
 use crate::domain::answer::{Completion, FinishReason};
 use crate::domain::usage::Usage;
 
@@ -33,7 +34,7 @@ impl Anthropic {
 
 #[async_trait]
 impl Provider for Anthropic {
-    async fn complete(&self, call: &ProviderCall) -> Result<Completion, ProviderError> {
+    async fn complete(&self, call: &ProviderCall, draft: &Draft) -> Result<Completion, ProviderError> {
         let key = self.endpoint.required_key("")?;
         let turns = conversation::alternating(&call.turns);
         let request = self
@@ -51,11 +52,88 @@ impl Provider for Anthropic {
                     .collect(),
                 // A model that thinks refuses a temperature.
                 temperature: call.temperature.filter(|_| call.thinking_allowance == 0),
+                stream: call.delivery == Delivery::Streamed,
             });
-        match http::send(request, call.timeout).await? {
-            Reply::Answer(body) => Ok(http::parse::<Answer>(&body)?.into()),
-            Reply::Refusal(refusal) => Err(error(refusal, self.endpoint.key_variable)),
+        match stream::open(request, call, Framing::ServerSentEvents).await? {
+            Opened::Answer(body) => Ok(http::parse::<Answer>(&body)?.into()),
+            Opened::Stream(pieces) => self.assemble(pieces, call, draft).await,
+            Opened::Refusal(refusal) => Err(error(refusal, self.endpoint.key_variable)),
         }
+    }
+}
+
+impl Anthropic {
+    /// Puts a streamed answer together. Its usage comes in snapshots, not in sums.
+    async fn assemble(
+        &self,
+        pieces: Pieces,
+        call: &ProviderCall,
+        draft: &Draft,
+    ) -> Result<Completion, ProviderError> {
+        let mut model = call.model.clone();
+        let mut usage: Option<WireUsage> = None;
+        let mut stop_reason = None;
+        let mut note = |snapshot: WireUsage| {
+            let merged = match usage.take() {
+                Some(before) => before.updated(snapshot),
+                None => snapshot,
+            };
+            if let Some(counted) = merged.counted() {
+                draft.set_usage(counted);
+            }
+            usage = Some(merged);
+        };
+        pieces
+            .each(|piece| {
+                match http::parse(piece.as_bytes())? {
+                    Event::MessageStart { message } => {
+                        model = message.model;
+                        note(message.usage);
+                    }
+                    Event::ContentBlockStart { content_block: block }
+                    | Event::ContentBlockDelta { delta: block } => {
+                        if matches!(block.kind.as_str(), "text" | "text_delta") {
+                            draft.push(block.text.as_deref().unwrap_or_default());
+                        }
+                    }
+                    Event::MessageDelta { delta, usage } => {
+                        usage.into_iter().for_each(&mut note);
+                        stop_reason = delta.stop_reason.or(stop_reason.take());
+                        return Ok(if stop_reason.is_some() { Part::Finish } else { Part::More });
+                    }
+                    Event::MessageStop => return Ok(Part::Last),
+                    Event::Error { error: failure } => {
+                        return Err(self.failure(&failure));
+                    }
+                    Event::Other => {}
+                }
+                Ok(Part::More)
+            })
+            .await?;
+        Ok(Completion {
+            text: draft.take_text(),
+            model,
+            usage: usage.as_ref().and_then(WireUsage::counted),
+            reported_cost: None,
+            finish_reason: finish_reason(stop_reason.as_deref()),
+        })
+    }
+
+    /// Reads an error that came after status 200, by the status it would have had.
+    fn failure(&self, failure: &serde_json::Value) -> ProviderError {
+        let status = match failure.get("type").and_then(serde_json::Value::as_str) {
+            Some("overloaded_error") => 529,
+            Some("rate_limit_error") => 429,
+            Some("timeout_error") => 504,
+            Some("invalid_request_error") => 400,
+            Some("request_too_large") => 413,
+            Some("authentication_error" | "permission_error") => 401,
+            Some("billing_error") => 402,
+            Some("not_found_error") => 404,
+            _ => 500,
+        };
+        let body = serde_json::json!({ "error": failure });
+        error(Refusal { status, retry_after: None, body }, self.endpoint.key_variable)
     }
 }
 
@@ -79,6 +157,8 @@ struct Request<'a> {
     messages: Vec<Message<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     temperature: Option<f64>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    stream: bool,
 }
 
 #[derive(Serialize)]
@@ -92,10 +172,46 @@ struct Answer {
     model: String,
     content: Vec<Block>,
     stop_reason: Option<String>,
+    usage: Option<WireUsage>,
+}
+
+/// One event of a stream; an unknown kind says nothing that is needed here.
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Event {
+    MessageStart {
+        message: Start,
+    },
+    ContentBlockStart {
+        content_block: Block,
+    },
+    ContentBlockDelta {
+        delta: Block,
+    },
+    MessageDelta {
+        delta: MessageDelta,
+        usage: Option<WireUsage>,
+    },
+    MessageStop,
+    Error {
+        error: serde_json::Value,
+    },
+    #[serde(other)]
+    Other,
+}
+
+#[derive(Deserialize)]
+struct Start {
+    model: String,
     usage: WireUsage,
 }
 
-/// A block of text, thinking, or something that was not asked for.
+#[derive(Deserialize)]
+struct MessageDelta {
+    stop_reason: Option<String>,
+}
+
+/// A block of text, thinking, or something that was not asked for, or a piece of one.
 #[derive(Deserialize)]
 struct Block {
     #[serde(rename = "type")]
@@ -103,14 +219,14 @@ struct Block {
     text: Option<String>,
 }
 
-/// Here `input_tokens` leaves out both kinds of cache tokens.
+/// Here `input_tokens` leaves out both kinds of cache tokens; a stream's last snapshot may leave out the input.
 #[derive(Deserialize)]
 struct WireUsage {
-    input_tokens: u64,
+    input_tokens: Option<u64>,
     cache_read_input_tokens: Option<u64>,
     cache_creation_input_tokens: Option<u64>,
     cache_creation: Option<CacheCreation>,
-    output_tokens: u64,
+    output_tokens: Option<u64>,
     output_tokens_details: Option<OutputDetails>,
 }
 
@@ -124,41 +240,61 @@ struct OutputDetails {
     thinking_tokens: Option<u64>,
 }
 
+impl WireUsage {
+    /// Takes what a later snapshot says over what this one said.
+    fn updated(self, later: Self) -> Self {
+        Self {
+            input_tokens: later.input_tokens.or(self.input_tokens),
+            cache_read_input_tokens: later.cache_read_input_tokens.or(self.cache_read_input_tokens),
+            cache_creation_input_tokens: later
+                .cache_creation_input_tokens
+                .or(self.cache_creation_input_tokens),
+            cache_creation: later.cache_creation.or(self.cache_creation),
+            output_tokens: later.output_tokens.or(self.output_tokens),
+            output_tokens_details: later.output_tokens_details.or(self.output_tokens_details),
+        }
+    }
+
+    /// Gives the tokens in our convention; `None` where nothing was counted.
+    fn counted(&self) -> Option<Usage> {
+        if self.input_tokens.is_none() && self.output_tokens.is_none() {
+            return None;
+        }
+        let cached = self.cache_read_input_tokens.unwrap_or(0);
+        let written = self.cache_creation_input_tokens.unwrap_or(0);
+        let creation = self.cache_creation.as_ref();
+        let details = self.output_tokens_details.as_ref();
+        Some(Usage {
+            input_tokens: self.input_tokens.unwrap_or(0).saturating_add(cached).saturating_add(written),
+            cached_input_tokens: cached,
+            cache_write_tokens: written,
+            cache_write_1h_tokens: creation
+                .and_then(|creation| creation.ephemeral_1h_input_tokens)
+                .unwrap_or(0),
+            output_tokens: self.output_tokens.unwrap_or(0),
+            reasoning_tokens: details.and_then(|details| details.thinking_tokens).unwrap_or(0),
+        })
+    }
+}
+
 impl From<Answer> for Completion {
     fn from(answer: Answer) -> Self {
         let text_blocks = answer.content.into_iter().filter(|block| block.kind == "text");
         Self {
             text: text_blocks.filter_map(|block| block.text).collect(),
             model: answer.model,
-            usage: answer.usage.into(),
+            usage: answer.usage.as_ref().and_then(WireUsage::counted),
             reported_cost: None,
-            finish_reason: match answer.stop_reason.as_deref() {
-                Some("end_turn" | "stop_sequence") => FinishReason::Stop,
-                Some("max_tokens" | "model_context_window_exceeded") => FinishReason::Length,
-                Some("refusal") => FinishReason::Refusal,
-                _ => FinishReason::Other,
-            },
+            finish_reason: finish_reason(answer.stop_reason.as_deref()),
         }
     }
 }
 
-impl From<WireUsage> for Usage {
-    fn from(usage: WireUsage) -> Self {
-        let cached = usage.cache_read_input_tokens.unwrap_or(0);
-        let written = usage.cache_creation_input_tokens.unwrap_or(0);
-        Self {
-            input_tokens: usage.input_tokens.saturating_add(cached).saturating_add(written),
-            cached_input_tokens: cached,
-            cache_write_tokens: written,
-            cache_write_1h_tokens: usage
-                .cache_creation
-                .and_then(|creation| creation.ephemeral_1h_input_tokens)
-                .unwrap_or(0),
-            output_tokens: usage.output_tokens,
-            reasoning_tokens: usage
-                .output_tokens_details
-                .and_then(|details| details.thinking_tokens)
-                .unwrap_or(0),
-        }
+fn finish_reason(stop_reason: Option<&str>) -> FinishReason {
+    match stop_reason {
+        Some("end_turn" | "stop_sequence") => FinishReason::Stop,
+        Some("max_tokens" | "model_context_window_exceeded") => FinishReason::Length,
+        Some("refusal") => FinishReason::Refusal,
+        _ => FinishReason::Other,
     }
 }

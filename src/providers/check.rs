@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use jiff::fmt::rfc2822::DateTimeParser;
 use jiff::{SignedDuration, Timestamp};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap};
+use reqwest::header::{AUTHORIZATION, DATE, HeaderMap};
 use reqwest::{Client, RequestBuilder};
 use serde_json::Value;
 use tokio::time::{Instant, timeout};
 
 use super::error::ProviderError;
-use super::http::{Endpoint, Refusal, not_answered};
+use super::http::{Endpoint, Refusal, content_type, not_answered};
 use crate::domain::model::ProviderId;
 
 const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -46,8 +46,7 @@ pub async fn contact(
         return Err(refusal.by_status(code, endpoint.key_variable));
     }
     // A network that wants a login first answers everything, with a page.
-    let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
-    if !header(CONTENT_TYPE).is_some_and(|kind| kind.contains("json")) {
+    if !content_type(&response)?.contains("json") {
         return Err(ProviderError::Malformed("not JSON".into()));
     }
     let skew = date(response.headers()).map(|date| Timestamp::now().duration_since(date));

@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::conversation;
-use super::http::{self, Endpoint, Refusal, Reply};
-use super::{Provider, ProviderCall, ProviderError};
+use super::http::{self, Endpoint, Refusal};
+use super::stream::{self, Framing, Opened, Part, Pieces};
+use super::{Delivery, Draft, Provider, ProviderCall, ProviderError};
 use crate::domain::answer::{Completion, FinishReason};
 use crate::domain::prompt::{Role, Turn};
 use crate::domain::usage::Usage;
@@ -27,7 +28,8 @@ pub struct Gemini {
 }
 
 impl Gemini {
-    /// Takes the shared client; `/v1beta/models/{model}:generateContent` is appended to the base URL.
+    /// Takes the shared client; `/v1beta/models/{model}:generateContent` or `:streamGenerateContent` is appended to
+    /// the base URL.
     pub const fn new(client: reqwest::Client, endpoint: Endpoint) -> Self {
         Self { client, endpoint }
     }
@@ -35,30 +37,80 @@ impl Gemini {
 
 #[async_trait]
 impl Provider for Gemini {
-    async fn complete(&self, call: &ProviderCall) -> Result<Completion, ProviderError> {
+    async fn complete(&self, call: &ProviderCall, draft: &Draft) -> Result<Completion, ProviderError> {
         let key = self.endpoint.required_key("")?;
         if !is_model_id(&call.model) {
             return Err(ProviderError::ModelNotFound { code: "not_a_model_id".into() });
         }
-        let method = format!("{}:generateContent", call.model);
-        let turns = conversation::alternating(&call.turns);
-        let request = self
-            .client
-            .post(self.endpoint.url(&["v1beta", "models", &method]))
-            .header("x-goog-api-key", key)
-            .json(&Request {
-                system_instruction: conversation::system(call)
-                    .map(|text| Content { role: None, parts: [Part { text }] }),
-                contents: turns.iter().map(Content::from).collect(),
-                generation_config: GenerationConfig {
-                    max_output_tokens: call.max_output_tokens(),
-                    temperature: call.temperature,
-                },
-            });
-        match http::send(request, call.timeout).await? {
-            Reply::Answer(body) => completion(call, http::parse(&body)?),
-            Reply::Refusal(refusal) => Err(error(refusal, self.endpoint.key_variable)),
+        let is_streamed = call.delivery == Delivery::Streamed;
+        let verb = if is_streamed { "streamGenerateContent" } else { "generateContent" };
+        let method = format!("{}:{verb}", call.model);
+        let mut url = self.endpoint.url(&["v1beta", "models", &method]);
+        if is_streamed {
+            // Without it the stream is one JSON array.
+            url.set_query(Some("alt=sse"));
         }
+        let turns = conversation::alternating(&call.turns);
+        let request = self.client.post(url).header("x-goog-api-key", key).json(&Request {
+            system_instruction: conversation::system(call)
+                .map(|text| Content { role: None, parts: [TextPart { text }] }),
+            contents: turns.iter().map(Content::from).collect(),
+            generation_config: GenerationConfig {
+                max_output_tokens: call.max_output_tokens(),
+                temperature: call.temperature,
+            },
+        });
+        match stream::open(request, call, Framing::ServerSentEvents).await? {
+            Opened::Answer(body) => completion(call, http::parse(&body)?),
+            Opened::Stream(pieces) => self.assemble(pieces, call, draft).await,
+            Opened::Refusal(refusal) => Err(error(refusal, self.endpoint.key_variable)),
+        }
+    }
+}
+
+impl Gemini {
+    /// Puts a streamed answer together: each piece has the form of a whole answer, its usage the sum so far.
+    async fn assemble(
+        &self,
+        pieces: Pieces,
+        call: &ProviderCall,
+        draft: &Draft,
+    ) -> Result<Completion, ProviderError> {
+        let mut model = call.model.clone();
+        let mut usage = None;
+        let mut finish_reason = FinishReason::Other;
+        pieces
+            .each(|piece| {
+                let answer: Answer = http::parse(piece.as_bytes())?;
+                if let Some(failure) = answer.error {
+                    let status = failure.get("code").and_then(Value::as_u64);
+                    let status = status.and_then(|code| u16::try_from(code).ok()).unwrap_or(500);
+                    let body = serde_json::json!({ "error": failure });
+                    let refusal = Refusal { status, retry_after: None, body };
+                    return Err(error(refusal, self.endpoint.key_variable));
+                }
+                if let Some(version) = answer.model_version {
+                    model = version;
+                }
+                if let Some(sum) = answer.usage_metadata {
+                    let sum = Usage::from(sum);
+                    draft.set_usage(sum);
+                    usage = Some(sum);
+                }
+                if answer.prompt_feedback.is_some_and(|feedback| feedback.block_reason.is_some()) {
+                    finish_reason = FinishReason::ContentFilter;
+                    return Ok(Part::Finish);
+                }
+                let Some(candidate) = answer.candidates.first() else { return Ok(Part::More) };
+                draft.push(&candidate.text());
+                if candidate.finish_reason.is_none() {
+                    return Ok(Part::More);
+                }
+                finish_reason = candidate.finish_reason();
+                Ok(Part::Finish)
+            })
+            .await?;
+        Ok(Completion { text: draft.take_text(), model, usage, reported_cost: None, finish_reason })
     }
 }
 
@@ -68,7 +120,6 @@ fn is_model_id(model: &str) -> bool {
 }
 
 fn completion(call: &ProviderCall, answer: Answer) -> Result<Completion, ProviderError> {
-    let usage = answer.usage_metadata.ok_or_else(|| ProviderError::Malformed("no usage".into()))?;
     let (text, finish_reason) = match answer.candidates.into_iter().next() {
         Some(candidate) => (candidate.text(), candidate.finish_reason()),
         // A blocked prompt has been read, and is paid for.
@@ -80,7 +131,7 @@ fn completion(call: &ProviderCall, answer: Answer) -> Result<Completion, Provide
     Ok(Completion {
         text,
         model: answer.model_version.unwrap_or_else(|| call.model.clone()),
-        usage: usage.into(),
+        usage: answer.usage_metadata.map(Usage::from),
         reported_cost: None,
         finish_reason,
     })
@@ -95,7 +146,7 @@ fn error(mut refusal: Refusal, variable: &'static str) -> ProviderError {
         return ProviderError::Unauthorized { code: BAD_KEY.into(), variable };
     }
     if refusal.status == 429 && details.iter().any(is_used_up) {
-        return ProviderError::OutOfCredit { code };
+        return ProviderError::QuotaUsedUp { code };
     }
     let delay = details.iter().find_map(|detail| retry_delay(field(detail, "retryDelay")?));
     refusal.retry_after = delay.or(refusal.retry_after);
@@ -133,11 +184,11 @@ struct Request<'a> {
 struct Content<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     role: Option<&'static str>,
-    parts: [Part<'a>; 1],
+    parts: [TextPart<'a>; 1],
 }
 
 #[derive(Serialize)]
-struct Part<'a> {
+struct TextPart<'a> {
     text: &'a str,
 }
 
@@ -155,7 +206,7 @@ impl<'a> From<&'a Turn> for Content<'a> {
             Role::User => "user",
             Role::Assistant => "model",
         };
-        Self { role: Some(role), parts: [Part { text: &turn.text }] }
+        Self { role: Some(role), parts: [TextPart { text: &turn.text }] }
     }
 }
 
@@ -167,6 +218,8 @@ struct Answer {
     prompt_feedback: Option<PromptFeedback>,
     usage_metadata: Option<UsageMetadata>,
     model_version: Option<String>,
+    /// A failure after the stream had begun.
+    error: Option<Value>,
 }
 
 #[derive(Deserialize)]

@@ -19,7 +19,7 @@ use tokio::time::{Instant, timeout_at};
 use super::error::ProviderError;
 
 /// Bytes that an answer may have.
-const MAX_ANSWER_BYTES: usize = 16 << 20;
+pub(super) const MAX_ANSWER_BYTES: usize = 16 << 20;
 /// Bytes read of an error's body; what it needs to say fits.
 const MAX_REFUSAL_BYTES: usize = 64 << 10;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -111,27 +111,35 @@ pub(super) struct Refusal {
 /// Sends a request once and reads what comes back; all of it takes at most `timeout`.
 pub(super) async fn send(request: RequestBuilder, timeout: Duration) -> Result<Reply, ProviderError> {
     let deadline = Instant::now() + timeout;
-    let mut response = timeout_at(deadline, request.send())
-        .await
-        .map_err(|_| ProviderError::Timeout(timeout))?
-        .map_err(|error| not_answered(&error))?;
-    let mut body = Vec::new();
-    if response.status().is_success() {
-        let read = timeout_at(deadline, read(&mut response, &mut body, MAX_ANSWER_BYTES)).await;
-        match read.map_err(|_| ProviderError::Timeout(timeout))? {
-            Ok(Length::Whole) => Ok(Reply::Answer(body)),
-            Ok(Length::CutOff) => Err(ProviderError::Malformed("more than 16 MiB".into())),
-            Err(_) => Err(ProviderError::Malformed("the connection broke in the middle of it".into())),
-        }
-    } else {
-        // The status says enough, however much of the body arrives.
-        let _ = timeout_at(deadline, read(&mut response, &mut body, MAX_REFUSAL_BYTES)).await;
-        Ok(Reply::Refusal(Refusal {
-            status: response.status().as_u16(),
-            retry_after: retry_after(response.headers(), Timestamp::now()),
-            body: serde_json::from_slice(&body).unwrap_or_default(),
-        }))
+    let late = |_| ProviderError::Timeout(timeout);
+    let mut response =
+        timeout_at(deadline, request.send()).await.map_err(late)?.map_err(|error| not_answered(&error))?;
+    if !response.status().is_success() {
+        return Ok(Reply::Refusal(Refusal::read(response, deadline).await));
     }
+    content_type(&response)?;
+    let mut body = Vec::new();
+    match timeout_at(deadline, read(&mut response, &mut body, MAX_ANSWER_BYTES)).await.map_err(late)? {
+        Ok(Length::Whole) => Ok(Reply::Answer(body)),
+        Ok(Length::CutOff) => Err(ProviderError::Malformed("more than 16 MiB".into())),
+        Err(_) => Err(broken_off()),
+    }
+}
+
+/// Names the type of an answer's body; a web page comes from somebody else on the way, who bills nothing.
+pub(super) fn content_type(response: &Response) -> Result<&str, ProviderError> {
+    let value = response.headers().get(reqwest::header::CONTENT_TYPE);
+    let content_type = value.and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if content_type.starts_with("text/html") {
+        Err(ProviderError::Unreachable("a web page answers in its place".into()))
+    } else {
+        Ok(content_type)
+    }
+}
+
+/// Says that the connection broke in the middle of an answer.
+pub(super) fn broken_off() -> ProviderError {
+    ProviderError::Malformed("the connection broke in the middle of it".into())
 }
 
 /// Parses an answer; what it holds is not repeated in the error.
@@ -147,6 +155,35 @@ pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ProviderError
 }
 
 impl Refusal {
+    /// Reads what a refusal says; its status says enough, however much of the body arrives.
+    pub(super) async fn read(mut response: Response, deadline: Instant) -> Self {
+        let mut body = Vec::new();
+        let _ = timeout_at(deadline, read(&mut response, &mut body, MAX_REFUSAL_BYTES)).await;
+        Self {
+            status: response.status().as_u16(),
+            retry_after: retry_after(response.headers(), Timestamp::now()),
+            body: serde_json::from_slice(&body).unwrap_or_default(),
+        }
+    }
+
+    /// Says whether the provider's message speaks of a prompt that is too long for the model.
+    ///
+    /// Not every provider has a code for it, so the words decide; they go nowhere else.
+    pub(super) fn is_too_long(&self, pointers: &[&str]) -> bool {
+        const SIGNS: [&str; 7] = [
+            "prompt is too long",
+            "context length",
+            "context window",
+            "context_length_exceeded",
+            "maximum context",
+            "token count exceeds",
+            "exceeds the maximum number of tokens",
+        ];
+        let texts = pointers.iter().filter_map(|pointer| self.body.pointer(pointer)?.as_str());
+        let says = |text: &str| SIGNS.iter().any(|sign| text.to_ascii_lowercase().contains(sign));
+        self.status == 413 || (matches!(self.status, 400 | 422) && texts.into_iter().any(says))
+    }
+
     /// Finds the provider's error code at the first of these JSON pointers that holds one.
     pub(super) fn code(&self, pointers: &[&str]) -> String {
         if (300..400).contains(&self.status) {
@@ -158,8 +195,10 @@ impl Refusal {
 
     /// Classifies by status alone, which is right wherever a provider has no rule of its own.
     pub(super) fn by_status(self, code: String, variable: &'static str) -> ProviderError {
+        let is_too_long = self.is_too_long(&["/error/message", "/error/code", "/error", "/message", "/code"]);
         let Self { status, retry_after, .. } = self;
         match status {
+            _ if is_too_long => ProviderError::TooLong { code },
             401 | 403 => ProviderError::Unauthorized { code, variable },
             402 => ProviderError::OutOfCredit { code },
             404 => ProviderError::ModelNotFound { code },

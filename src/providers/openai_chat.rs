@@ -1,5 +1,4 @@
-//! Speaks the chat-completions format of OpenAI: Cerebras, OpenRouter, Ollama, and whoever else
-//! understands it.
+//! Speaks the chat-completions format of OpenAI: Cerebras, OpenRouter, and whoever else understands it.
 //!
 //! What differs between them is [`Flavour`]; OpenRouter's cost is reported, not checked.
 
@@ -7,8 +6,9 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::http::{self, Endpoint, Refusal, Reply};
-use super::{Provider, ProviderCall, ProviderError};
+use super::http::{self, Endpoint, Refusal};
+use super::stream::{self, Framing, Opened, Part, Pieces};
+use super::{Delivery, Draft, Provider, ProviderCall, ProviderError};
 use crate::domain::answer::{Completion, FinishReason};
 use crate::domain::money::Usd;
 use crate::domain::usage::Usage;
@@ -20,8 +20,6 @@ pub enum Flavour {
     OpenRouter,
     /// Any other server; it may want no key.
     Compatible,
-    /// A model on the user's own hardware; it wants no key.
-    Ollama,
 }
 
 impl Flavour {
@@ -31,15 +29,6 @@ impl Flavour {
             Self::Cerebras => Some("https://api.cerebras.ai/v1"),
             Self::OpenRouter => Some("https://openrouter.ai/api/v1"),
             Self::Compatible => None,
-            Self::Ollama => Some("http://127.0.0.1:11434"),
-        }
-    }
-
-    /// Gives the path below the base URL; only Ollama's base URL is the bare host.
-    const fn path(self) -> &'static [&'static str] {
-        match self {
-            Self::Ollama => &["v1", "chat", "completions"],
-            _ => &["chat", "completions"],
         }
     }
 
@@ -57,7 +46,7 @@ pub struct OpenAiChat {
 }
 
 impl OpenAiChat {
-    /// Takes the shared client; `/chat/completions` is appended to the base URL, after `/v1` for Ollama.
+    /// Takes the shared client; `/chat/completions` is appended to the base URL.
     pub const fn new(client: reqwest::Client, endpoint: Endpoint, flavour: Flavour) -> Self {
         Self { client, endpoint, flavour }
     }
@@ -65,60 +54,119 @@ impl OpenAiChat {
     fn error(&self, refusal: Refusal) -> ProviderError {
         // Cerebras puts into the top level what others put into `error`.
         let code = refusal.code(&["/error/code", "/error/type", "/code", "/type"]);
-        if code == "insufficient_quota" {
-            ProviderError::OutOfCredit { code }
-        } else {
-            refusal.by_status(code, self.endpoint.key_variable)
+        match (code.as_str(), refusal.status) {
+            ("insufficient_quota", _) => ProviderError::OutOfCredit { code },
+            ("content_filter" | "content_policy_violation", _) => ProviderError::Blocked { code },
+            // Here OpenRouter says that the model's moderation flagged the prompt; a bad key gets 401.
+            (_, 403) if self.flavour == Flavour::OpenRouter => ProviderError::Blocked { code },
+            _ => refusal.by_status(code, self.endpoint.key_variable),
+        }
+    }
+
+    /// Reads an error that came under status 200, as OpenRouter has sent before the model behind it failed.
+    fn failure(&self, failure: &Value) -> ProviderError {
+        let status = failure.get("code").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok());
+        let body = serde_json::json!({ "error": failure });
+        self.error(Refusal { status: status.unwrap_or(200), retry_after: None, body })
+    }
+
+    fn reported_cost(&self, call: &ProviderCall, model: &String, usage: &WireUsage) -> Option<Usd> {
+        match self.flavour {
+            Flavour::OpenRouter => usage.cost_in_usd([&call.model, model]),
+            _ => None,
         }
     }
 
     fn completion(&self, call: &ProviderCall, answer: Answer) -> Result<Completion, ProviderError> {
         let choice = answer.choices.unwrap_or_default().into_iter().next();
-        // OpenRouter has sent status 200 before the model behind it failed.
         let failure = answer.error.as_ref().or_else(|| choice.as_ref()?.error.as_ref());
         if let Some(failure) = failure {
-            let status =
-                failure.get("code").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok());
-            let body = serde_json::json!({ "error": failure });
-            return Err(self.error(Refusal { status: status.unwrap_or(200), retry_after: None, body }));
+            return Err(self.failure(failure));
         }
         let choice = choice.ok_or_else(|| ProviderError::Malformed("no choices".into()))?;
-        let usage = answer.usage.ok_or_else(|| ProviderError::Malformed("no usage".into()))?;
         let model = answer.model.unwrap_or_else(|| call.model.clone());
-        let reported_cost = match self.flavour {
-            Flavour::OpenRouter => usage.cost_in_usd([&call.model, &model]),
-            _ => None,
-        };
+        let reported_cost = answer.usage.as_ref().and_then(|usage| self.reported_cost(call, &model, usage));
         let message = choice.message.unwrap_or_default();
-        let finish_reason = match choice.finish_reason.as_deref() {
-            _ if message.refusal.is_some() => FinishReason::Refusal,
-            Some("stop") => FinishReason::Stop,
-            Some("length") => FinishReason::Length,
-            Some("content_filter") => FinishReason::ContentFilter,
-            _ => FinishReason::Other,
-        };
+        let finish_reason = finish_reason(choice.finish_reason.as_deref(), message.refusal.is_some());
         let text = message.content.or(message.refusal).unwrap_or_default();
-        Ok(Completion { text, model, usage: usage.into(), reported_cost, finish_reason })
+        let usage = answer.usage.as_ref().map(Usage::from);
+        Ok(Completion { text, model, usage, reported_cost, finish_reason })
+    }
+
+    /// Puts a streamed answer together; its usage rides in a chunk of its own, without choices.
+    async fn assemble(
+        &self,
+        pieces: Pieces,
+        call: &ProviderCall,
+        draft: &Draft,
+    ) -> Result<Completion, ProviderError> {
+        let mut model = call.model.clone();
+        let mut usage: Option<WireUsage> = None;
+        let mut reason: Option<String> = None;
+        let mut is_refusal = false;
+        pieces
+            .each(|piece| {
+                if piece == "[DONE]" {
+                    return Ok(Part::Last);
+                }
+                let chunk: Answer = http::parse(piece.as_bytes())?;
+                let choice = chunk.choices.unwrap_or_default().into_iter().next();
+                let failure = chunk.error.as_ref().or_else(|| choice.as_ref()?.error.as_ref());
+                if let Some(failure) = failure {
+                    return Err(self.failure(failure));
+                }
+                if let Some(name) = chunk.model {
+                    model = name;
+                }
+                if let Some(said) = chunk.usage {
+                    draft.set_usage((&said).into());
+                    usage = Some(said);
+                }
+                let Some(choice) = choice else { return Ok(Part::More) };
+                let delta = choice.delta.unwrap_or_default();
+                is_refusal |= delta.refusal.is_some();
+                draft.push(delta.content.or(delta.refusal).as_deref().unwrap_or_default());
+                reason = choice.finish_reason.or(reason.take());
+                Ok(if reason.is_some() { Part::Finish } else { Part::More })
+            })
+            .await?;
+        let reported_cost = usage.as_ref().and_then(|usage| self.reported_cost(call, &model, usage));
+        let finish_reason = finish_reason(reason.as_deref(), is_refusal);
+        let usage = usage.as_ref().map(Usage::from);
+        Ok(Completion { text: draft.take_text(), model, usage, reported_cost, finish_reason })
+    }
+}
+
+fn finish_reason(reason: Option<&str>, is_refusal: bool) -> FinishReason {
+    match reason {
+        _ if is_refusal => FinishReason::Refusal,
+        Some("stop") => FinishReason::Stop,
+        Some("length") => FinishReason::Length,
+        Some("content_filter") => FinishReason::ContentFilter,
+        _ => FinishReason::Other,
     }
 }
 
 #[async_trait]
 impl Provider for OpenAiChat {
-    async fn complete(&self, call: &ProviderCall) -> Result<Completion, ProviderError> {
+    async fn complete(&self, call: &ProviderCall, draft: &Draft) -> Result<Completion, ProviderError> {
         const BEARER: &str = "Bearer ";
         let key = if self.flavour.needs_key() {
             Some(self.endpoint.required_key(BEARER)?)
         } else {
             self.endpoint.key(BEARER)?
         };
-        let mut request =
-            self.client.post(self.endpoint.url(self.flavour.path())).json(&Request::new(self.flavour, call));
+        let mut request = self
+            .client
+            .post(self.endpoint.url(&["chat", "completions"]))
+            .json(&Request::new(self.flavour, call));
         if let Some(key) = key {
             request = request.header(reqwest::header::AUTHORIZATION, key);
         }
-        match http::send(request, call.timeout).await? {
-            Reply::Answer(body) => self.completion(call, http::parse(&body)?),
-            Reply::Refusal(refusal) => Err(self.error(refusal)),
+        match stream::open(request, call, Framing::ServerSentEvents).await? {
+            Opened::Answer(body) => self.completion(call, http::parse(&body)?),
+            Opened::Stream(pieces) => self.assemble(pieces, call, draft).await,
+            Opened::Refusal(refusal) => Err(self.error(refusal)),
         }
     }
 }
@@ -133,6 +181,16 @@ struct Request<'a> {
     max_tokens: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     temperature: Option<f64>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    stream: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream_options: Option<StreamOptions>,
+}
+
+/// Without it a stream ends before it has told its usage; OpenRouter tells it always.
+#[derive(Serialize)]
+struct StreamOptions {
+    include_usage: bool,
 }
 
 #[derive(Serialize)]
@@ -149,15 +207,18 @@ impl<'a> Request<'a> {
         let (max_completion_tokens, max_tokens) = match flavour {
             Flavour::Cerebras | Flavour::OpenRouter => (limit, None),
             // Servers of this kind know the older name only.
-            Flavour::Compatible | Flavour::Ollama => (None, limit),
+            Flavour::Compatible => (None, limit),
         };
         let messages = system.chain(turns).collect();
+        let is_streamed = call.delivery == Delivery::Streamed;
         Self {
             model: &call.model,
             messages,
             max_completion_tokens,
             max_tokens,
             temperature: call.temperature,
+            stream: is_streamed,
+            stream_options: is_streamed.then_some(StreamOptions { include_usage: true }),
         }
     }
 }
@@ -173,6 +234,8 @@ struct Answer {
 #[derive(Deserialize)]
 struct Choice {
     message: Option<AnswerMessage>,
+    /// What a chunk adds to the message.
+    delta: Option<AnswerMessage>,
     finish_reason: Option<String>,
     error: Option<Value>,
 }
@@ -228,8 +291,8 @@ impl WireUsage {
     }
 }
 
-impl From<WireUsage> for Usage {
-    fn from(usage: WireUsage) -> Self {
+impl From<&WireUsage> for Usage {
+    fn from(usage: &WireUsage) -> Self {
         let prompt = usage.prompt_tokens_details.as_ref();
         let completion = usage.completion_tokens_details.as_ref();
         Self {

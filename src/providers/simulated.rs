@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
 
-use super::{Provider, ProviderCall, ProviderError};
+use super::{Draft, Provider, ProviderCall, ProviderError};
 use crate::domain::answer::{Completion, FinishReason};
 use crate::domain::usage::Usage;
 
@@ -32,7 +32,7 @@ pub struct Simulated {
 
 #[async_trait]
 impl Provider for Simulated {
-    async fn complete(&self, call: &ProviderCall) -> Result<Completion, ProviderError> {
+    async fn complete(&self, call: &ProviderCall, _: &Draft) -> Result<Completion, ProviderError> {
         if !self.latency.is_zero() {
             tokio::time::timeout(call.timeout, tokio::time::sleep(self.latency))
                 .await
@@ -46,12 +46,12 @@ impl Provider for Simulated {
         Ok(Completion {
             text: text(visible_tokens, word_seed),
             model: call.model.clone(),
-            usage: Usage {
+            usage: Some(Usage {
                 input_tokens: input_tokens(call),
                 output_tokens: visible_tokens + reasoning_tokens,
                 reasoning_tokens,
                 ..Usage::default()
-            },
+            }),
             reported_cost: None,
             finish_reason: FinishReason::Stop,
         })
@@ -91,6 +91,7 @@ fn text(tokens: u64, seed: u64) -> String {
 mod tests {
     use super::*;
     use crate::domain::prompt::{Role, Turn};
+    use crate::providers::Delivery;
 
     fn call(model: &str, prompt: &str) -> ProviderCall {
         ProviderCall {
@@ -100,12 +101,16 @@ mod tests {
             max_visible_tokens: 1_024,
             thinking_allowance: 0,
             temperature: None,
+            context_window: 8_192,
+            delivery: Delivery::Whole,
             timeout: Duration::from_secs(1),
+            first_byte_timeout: Duration::from_secs(1),
+            gap_timeout: Duration::from_secs(1),
         }
     }
 
     async fn answer(call: &ProviderCall) -> Completion {
-        Simulated::default().complete(call).await.unwrap()
+        Simulated::default().complete(call, &Draft::default()).await.unwrap()
     }
 
     #[tokio::test]
@@ -116,7 +121,7 @@ mod tests {
         assert_ne!(first.text, answer(&call("model-a", "Why is the sky red?")).await.text);
         assert!(first.text.starts_with(LABEL));
         // 9 characters of system prompt and 20 of prompt.
-        assert_eq!(first.usage.input_tokens, 8);
+        assert_eq!(first.usage.unwrap().input_tokens, 8);
     }
 
     #[tokio::test]
@@ -127,6 +132,7 @@ mod tests {
                     let call =
                         ProviderCall { max_visible_tokens, thinking_allowance, ..call("model", prompt) };
                     let Completion { usage, text, .. } = answer(&call).await;
+                    let usage = usage.unwrap();
                     let visible = usage.output_tokens - usage.reasoning_tokens;
                     assert!(visible <= LONGEST_ANSWER.min(max_visible_tokens.into()));
                     assert!(visible >= SHORTEST_ANSWER.min(max_visible_tokens.into()));
@@ -143,7 +149,7 @@ mod tests {
     async fn a_latency_beyond_the_timeout_is_a_timeout() {
         let slow = Simulated { latency: Duration::from_secs(60) };
         let call = ProviderCall { timeout: Duration::from_millis(5), ..call("model", "a") };
-        let error = slow.complete(&call).await.unwrap_err();
+        let error = slow.complete(&call, &Draft::default()).await.unwrap_err();
         assert!(matches!(error, ProviderError::Timeout(_)), "{error}");
     }
 }

@@ -10,6 +10,8 @@ mod config;
 mod contract;
 mod doctor;
 mod embedding;
+mod faults;
+mod flow;
 mod money;
 mod prices;
 mod providers;

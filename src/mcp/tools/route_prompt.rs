@@ -1,15 +1,23 @@
 //! The tool `route_prompt`.
 
+use std::time::Duration;
+
 use rmcp::handler::server::common::{schema_for_output, schema_for_type};
 use rmcp::handler::server::wrapper::Parameters;
-use rmcp::model::{CallToolResult, JsonObject};
-use rmcp::{tool, tool_router};
+use rmcp::model::{CallToolResult, JsonObject, ProgressNotificationParam};
+use rmcp::service::RequestContext;
+use rmcp::{RoleServer, tool, tool_router};
+use tokio::time::MissedTickBehavior;
 
 use super::{answered, refused};
 use crate::mcp::server::Server;
 use crate::mcp::wire::read;
-use crate::mcp::wire::request::RouteInput;
+use crate::mcp::wire::request::{RouteInput, Wish};
 use crate::mcp::wire::route::RouteOutput;
+use crate::pipeline::{Progress, RouteError};
+
+/// Time between two notifications of progress.
+const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 
 #[tool_router(router = route_prompt_tool, vis = "pub(in crate::mcp)")]
 impl Server {
@@ -27,33 +35,60 @@ impl Server {
         input_schema = schema_for_type::<RouteInput>(),
         output_schema = schema_for_output::<RouteOutput>()
     )]
-    async fn route_prompt(&self, Parameters(arguments): Parameters<JsonObject>) -> CallToolResult {
+    async fn route_prompt(
+        &self,
+        Parameters(arguments): Parameters<JsonObject>,
+        context: RequestContext<RoleServer>,
+    ) -> CallToolResult {
         let input: RouteInput = match read(arguments) {
             Ok(input) => input,
             Err(problem) => return refused(problem),
         };
-        let is_plan = input.dry_run;
-        let request = match input.into_request(self.default_strategy) {
-            Ok(request) => request,
+        let wish = match input.into_wish(self.default_strategy) {
+            Ok(wish) => wish,
             Err(problem) => return refused(problem),
         };
-        if is_plan {
-            return match self.pipeline().plan(request) {
-                Ok(plan) => {
-                    let output = RouteOutput::from(plan);
+        let progress = Progress::default();
+        let answering = async {
+            match wish {
+                Wish::Plan(request) => {
+                    let output = RouteOutput::from(self.pipeline().plan(*request)?);
                     let text = output.to_plan_text();
-                    answered(&output, text)
+                    Ok::<_, RouteError>(answered(&output, text))
                 }
-                Err(error) => refused(error),
-            };
-        }
-        match self.pipeline().route(request).await {
-            Ok(routed) => {
-                let output = RouteOutput::from(routed);
-                let text = output.to_text();
-                answered(&output, text)
+                Wish::Route(request) => {
+                    let output = RouteOutput::from(self.pipeline().route(*request, &progress).await?);
+                    let text = output.to_text();
+                    Ok(answered(&output, text))
+                }
+                Wish::Resume(id) => {
+                    let output = RouteOutput::from(self.pipeline().resume(id, &progress).await?);
+                    let text = output.to_text();
+                    Ok(answered(&output, text))
+                }
             }
-            Err(error) => refused(error),
+        };
+        tokio::select! {
+            answer = answering => answer.unwrap_or_else(refused),
+            // Dropping the answer breaks the payment off; nobody reads what is said here.
+            () = context.ct.cancelled() => refused("cancelled"),
+            () = show(&progress, &context) => refused("cancelled"),
         }
+    }
+}
+
+/// Tells the client how far a request has come, where it wants to know; it never ends.
+async fn show(progress: &Progress, context: &RequestContext<RoleServer>) {
+    let Some(token) = context.meta.get_progress_token() else { return std::future::pending().await };
+    let mut ticks = tokio::time::interval(PROGRESS_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // The first tick is due at once; nothing has happened yet.
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
+        let told = ProgressNotificationParam::new(token.clone(), progress.seconds())
+            .with_message(progress.message());
+        // A client that went away is found out elsewhere.
+        let _ = context.peer.notify_progress(told).await;
     }
 }

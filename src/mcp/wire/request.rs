@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::domain::decision::{Quality, StrategyName};
+use crate::domain::ids::{NotAnId, RequestId};
 use crate::domain::money::Usd;
 use crate::domain::prompt::{CacheMode, MAX_PROMPT_CHARS, Prompt, Role, RouteRequest, Turn, UnpricedModels};
 
@@ -45,12 +46,22 @@ pub struct RouteInput {
     cache: Option<CacheInput>,
     /// Only list candidates with their prices; nothing is sent or recorded
     #[serde(default)]
-    pub dry_run: bool,
+    dry_run: bool,
     /// Name of the conversation this belongs to
     session: Option<String>,
     /// Labels to report costs by
     #[serde(default)]
     tags: Vec<String>,
+    /// Bring back the answer of this earlier request_id, instead of asking; the prompt is not read
+    resume: Option<String>,
+}
+
+/// What a call of `route_prompt` wants.
+#[derive(Debug)]
+pub enum Wish {
+    Route(Box<RouteRequest>),
+    Plan(Box<RouteRequest>),
+    Resume(RequestId),
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -92,8 +103,17 @@ enum CacheInput {
 }
 
 impl RouteInput {
+    /// Checks every value, and says what is wanted.
+    pub fn into_wish(self, default_strategy: StrategyName) -> Result<Wish, String> {
+        if let Some(id) = self.resume {
+            return id.parse().map(Wish::Resume).map_err(|error: NotAnId| format!("resume {error}"));
+        }
+        let wish = if self.dry_run { Wish::Plan } else { Wish::Route };
+        Ok(wish(Box::new(self.into_request(default_strategy)?)))
+    }
+
     /// Checks every value; an error names the argument, what it was and what is accepted.
-    pub fn into_request(self, default_strategy: StrategyName) -> Result<RouteRequest, String> {
+    fn into_request(self, default_strategy: StrategyName) -> Result<RouteRequest, String> {
         let prompt = Prompt::new(self.prompt).map_err(|error| error.to_string())?;
         let temperature = match self.temperature {
             Some(value) if !(0.0..=2.0).contains(&value) => {

@@ -64,6 +64,7 @@ async fn an_answer_becomes_a_completion_with_every_token_in_its_place() {
     async fn check(name: &str, text: &str, model: &str, usage: Usage, finish_reason: FinishReason) {
         let found = exchange(CONNECT, &call("asked-for"), ok(&fixture(name))).await.completion();
         let (text, model) = (text.into(), model.into());
+        let usage = Some(usage);
         assert_eq!(found, Completion { text, model, usage, reported_cost: None, finish_reason }, "{name}");
     }
     check(
@@ -154,7 +155,7 @@ async fn a_refusal_says_what_the_caller_can_do_about_it() {
     check(403, "permission_error", &[], r#"Unauthorized { code: "permission_error", variable: "SOME_KEY" }"#)
         .await;
     check(404, "not_found_error", &[], r#"ModelNotFound { code: "not_found_error" }"#).await;
-    check(413, "request_too_large", &[], r#"Rejected { code: "request_too_large" }"#).await;
+    check(413, "request_too_large", &[], r#"TooLong { code: "request_too_large" }"#).await;
     check(
         429,
         "rate_limit_error",

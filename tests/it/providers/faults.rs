@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use ai_cost_optimizer::providers::anthropic::Anthropic;
 use ai_cost_optimizer::providers::http;
-use ai_cost_optimizer::providers::{Provider, ProviderCall, ProviderError};
+use ai_cost_optimizer::providers::{Draft, Provider, ProviderCall, ProviderError};
 use wiremock::ResponseTemplate;
 
 use super::{Connect, KEY, PROMPT, call, endpoint, exchange, shown};
@@ -32,7 +32,7 @@ fn server(behave: fn(TcpStream)) -> SocketAddr {
 async fn ask(address: SocketAddr, timeout: Duration) -> ProviderError {
     let provider = Anthropic::new(http::client().unwrap(), endpoint(&format!("http://{address}")));
     let call = ProviderCall { timeout, ..call("claude-haiku-5-5") };
-    provider.complete(&call).await.unwrap_err()
+    provider.complete(&call, &Draft::default()).await.unwrap_err()
 }
 
 async fn check(response: ResponseTemplate, expected: &str) {
@@ -46,7 +46,7 @@ async fn an_answer_that_is_no_answer_is_malformed() {
     check(answer(r#"{"model": "claude-ha"#), r#"Malformed("JSON that ends too early")"#).await;
     check(answer(""), r#"Malformed("JSON that ends too early")"#).await;
     check(answer(&format!(r#"{{"model": ["{PROMPT}"]}}"#)), r#"Malformed("JSON of another shape")"#).await;
-    check(answer(r#"{"model":"m","content":[],"usage":{}}"#), r#"Malformed("JSON of another shape")"#).await;
+    check(answer(r#"{"model":"m","content":{}}"#), r#"Malformed("JSON of another shape")"#).await;
 }
 
 #[tokio::test]
@@ -131,7 +131,7 @@ async fn where_nobody_listens_nothing_is_billed() {
 async fn a_host_without_a_name_or_without_tls_is_named_as_such() {
     async fn check(base_url: &str, expected: &str) {
         let provider = Anthropic::new(http::client().unwrap(), endpoint(base_url));
-        let error = provider.complete(&call("claude-haiku-5-5")).await.unwrap_err();
+        let error = provider.complete(&call("claude-haiku-5-5"), &Draft::default()).await.unwrap_err();
         assert_eq!(shown(&error), expected);
     }
     check(&format!("http://nowhere.invalid/?key={KEY}"), r#"Unreachable("dns failure")"#).await;

@@ -3,7 +3,9 @@
 mod anthropic;
 mod faults;
 mod gemini;
+mod ollama;
 mod openai_chat;
+mod streams;
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,7 +13,7 @@ use std::time::Duration;
 use ai_cost_optimizer::domain::answer::Completion;
 use ai_cost_optimizer::domain::prompt::{Role, Turn};
 use ai_cost_optimizer::providers::http::{self, Endpoint};
-use ai_cost_optimizer::providers::{Provider, ProviderCall, ProviderError};
+use ai_cost_optimizer::providers::{Delivery, Draft, Provider, ProviderCall, ProviderError};
 use serde_json::Value;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
@@ -30,7 +32,11 @@ fn call(model: &str) -> ProviderCall {
         max_visible_tokens: 1_024,
         thinking_allowance: 0,
         temperature: Some(0.5),
+        context_window: 131_072,
+        delivery: Delivery::Whole,
         timeout: Duration::from_secs(10),
+        first_byte_timeout: Duration::from_secs(10),
+        gap_timeout: Duration::from_secs(10),
     }
 }
 
@@ -88,7 +94,7 @@ async fn exchange(connect: Connect, call: &ProviderCall, response: ResponseTempl
     let server = MockServer::start().await;
     Mock::given(any()).respond_with(response).expect(1).mount(&server).await;
     let provider = connect(http::client().unwrap(), endpoint(&server.uri()));
-    let outcome = provider.complete(call).await;
+    let outcome = provider.complete(call, &Draft::default()).await;
     let request = server.received_requests().await.unwrap().remove(0);
     assert!(!request.url.as_str().contains(KEY), "the key is in the URL");
     Exchange { request, outcome }

@@ -7,7 +7,7 @@ use ai_cost_optimizer::domain::usage::Usage;
 use ai_cost_optimizer::providers::ProviderCall;
 use ai_cost_optimizer::providers::http::{self, Endpoint};
 use ai_cost_optimizer::providers::openai_chat::{Flavour, OpenAiChat};
-use ai_cost_optimizer::providers::{Provider, ProviderError};
+use ai_cost_optimizer::providers::{Draft, Provider, ProviderError};
 use serde_json::{Value, json};
 use wiremock::ResponseTemplate;
 
@@ -18,14 +18,12 @@ const OPEN_ROUTER: Connect =
     |client, endpoint| Box::new(OpenAiChat::new(client, endpoint, Flavour::OpenRouter));
 const COMPATIBLE: Connect =
     |client, endpoint| Box::new(OpenAiChat::new(client, endpoint, Flavour::Compatible));
-const OLLAMA: Connect =
-    |client, endpoint| Box::new(OpenAiChat::new(client, Endpoint { key: None, ..endpoint }, Flavour::Ollama));
 
 #[tokio::test]
 async fn each_flavour_is_asked_in_its_own_words() {
     async fn check(connect: Connect, path: &str, authorization: Option<&str>, limit: &str) {
         let call = ProviderCall { thinking_allowance: 512, ..call("some/model") };
-        let sent = exchange(connect, &call, ok(&fixture("ollama.json"))).await;
+        let sent = exchange(connect, &call, ok(&fixture("compatible.json"))).await;
         assert_eq!(sent.request.url.path(), path);
         assert_eq!(sent.header("authorization"), authorization);
         assert_eq!(
@@ -46,7 +44,6 @@ async fn each_flavour_is_asked_in_its_own_words() {
     check(CEREBRAS, "/chat/completions", bearer, "max_completion_tokens").await;
     check(OPEN_ROUTER, "/chat/completions", bearer, "max_completion_tokens").await;
     check(COMPATIBLE, "/chat/completions", bearer, "max_tokens").await;
-    check(OLLAMA, "/v1/chat/completions", None, "max_tokens").await;
 }
 
 #[tokio::test]
@@ -62,7 +59,7 @@ async fn the_assistant_may_speak_first() {
 async fn a_missing_key_is_named_before_anything_is_sent() {
     let endpoint = Endpoint { key: None, ..endpoint("http://127.0.0.1:9") };
     let provider = OpenAiChat::new(http::client().unwrap(), endpoint, Flavour::Cerebras);
-    let error = provider.complete(&call("gpt-oss-120b")).await.unwrap_err();
+    let error = provider.complete(&call("gpt-oss-120b"), &Draft::default()).await.unwrap_err();
     assert_eq!(error.to_string(), "the key was refused (no_key); hint: check SOME_KEY");
 }
 
@@ -78,13 +75,13 @@ async fn an_answer_becomes_a_completion_with_every_token_in_its_place() {
         Completion {
             text: "Rayleigh scattering.".into(),
             model: "gpt-oss-120b".into(),
-            usage: Usage {
+            usage: Some(Usage {
                 input_tokens: 120,
                 cached_input_tokens: 64,
                 output_tokens: 75,
                 reasoning_tokens: 60,
                 ..Usage::default()
-            },
+            }),
             reported_cost: None,
             finish_reason: FinishReason::Stop,
         },
@@ -96,7 +93,12 @@ async fn an_answer_becomes_a_completion_with_every_token_in_its_place() {
         Completion {
             text: String::new(),
             model: "gpt-oss-120b".into(),
-            usage: Usage { input_tokens: 120, output_tokens: 16, reasoning_tokens: 16, ..Usage::default() },
+            usage: Some(Usage {
+                input_tokens: 120,
+                output_tokens: 16,
+                reasoning_tokens: 16,
+                ..Usage::default()
+            }),
             reported_cost: None,
             finish_reason: FinishReason::Length,
         },
@@ -108,27 +110,15 @@ async fn an_answer_becomes_a_completion_with_every_token_in_its_place() {
         Completion {
             text: "Rayleigh scattering.".into(),
             model: "openai/gpt-oss-120b".into(),
-            usage: Usage {
+            usage: Some(Usage {
                 input_tokens: 194,
                 cached_input_tokens: 128,
                 cache_write_tokens: 10,
                 cache_write_1h_tokens: 0,
                 output_tokens: 30,
                 reasoning_tokens: 22,
-            },
+            }),
             reported_cost: Some(Usd::from_pico(47_100_000)),
-            finish_reason: FinishReason::Stop,
-        },
-    )
-    .await;
-    check(
-        OLLAMA,
-        "ollama.json",
-        Completion {
-            text: "Scattering.".into(),
-            model: "qwen3:8b".into(),
-            usage: Usage { input_tokens: 26, output_tokens: 4, ..Usage::default() },
-            reported_cost: None,
             finish_reason: FinishReason::Stop,
         },
     )
@@ -176,7 +166,10 @@ async fn a_failure_under_status_200_is_a_failure() {
     check(json!({"error": PROMPT}), r#"Upstream { status: 200, code: "http_200" }"#).await;
     check(json!({"choices": []}), r#"Malformed("no choices")"#).await;
     check(json!({}), r#"Malformed("no choices")"#).await;
-    check(json!({"choices": [{"message": {"content": "a"}}]}), r#"Malformed("no usage")"#).await;
+    // What was answered is an answer, counted or not.
+    let uncounted = ok(&json!({"choices": [{"message": {"content": "a"}}]}));
+    let found = exchange(OPEN_ROUTER, &call("asked-for"), uncounted).await.completion();
+    assert_eq!((found.text.as_str(), found.usage, found.reported_cost), ("a", None, None));
 }
 
 #[tokio::test]
@@ -186,12 +179,12 @@ async fn every_finish_reason_has_its_meaning() {
         (json!("tool_calls"), FinishReason::Other),
         (json!(null), FinishReason::Other),
     ] {
-        let mut body = fixture("ollama.json");
+        let mut body = fixture("compatible.json");
         body["choices"][0]["finish_reason"] = finish_reason;
         let found = exchange(COMPATIBLE, &call("asked-for"), ok(&body)).await.completion();
         assert_eq!(found.finish_reason, expected);
     }
-    let mut body = fixture("ollama.json");
+    let mut body = fixture("compatible.json");
     body["choices"][0]["message"] = json!({"content": null, "refusal": "I can't help."});
     let found = exchange(COMPATIBLE, &call("asked-for"), ok(&body)).await.completion();
     assert_eq!((found.text.as_str(), found.finish_reason), ("I can't help.", FinishReason::Refusal));
@@ -205,7 +198,7 @@ async fn a_refusal_says_what_the_caller_can_do_about_it() {
     }
     let error = |code: &str| json!({"error": {"message": format!("{KEY} {PROMPT}"), "code": code}});
     check(CEREBRAS, 400, error("bad"), r#"Rejected { code: "bad" }"#).await;
-    check(CEREBRAS, 413, error("bad"), r#"Rejected { code: "bad" }"#).await;
+    check(CEREBRAS, 413, error("bad"), r#"TooLong { code: "bad" }"#).await;
     check(CEREBRAS, 422, error("bad"), r#"Rejected { code: "bad" }"#).await;
     check(
         CEREBRAS,
@@ -218,17 +211,10 @@ async fn a_refusal_says_what_the_caller_can_do_about_it() {
         OPEN_ROUTER,
         403,
         json!({"error": {"code": 403, "message": PROMPT}}),
-        r#"Unauthorized { code: "http_403", variable: "SOME_KEY" }"#,
+        r#"Blocked { code: "http_403" }"#,
     )
     .await;
     check(OPEN_ROUTER, 402, json!({"error": {"code": 402}}), r#"OutOfCredit { code: "http_402" }"#).await;
-    check(
-        OLLAMA,
-        404,
-        json!({"error": {"message": "model not found", "type": "not_found_error", "code": null}}),
-        r#"ModelNotFound { code: "not_found_error" }"#,
-    )
-    .await;
     check(COMPATIBLE, 429, error("insufficient_quota"), r#"OutOfCredit { code: "insufficient_quota" }"#)
         .await;
     check(
@@ -248,7 +234,7 @@ async fn a_refusal_says_what_the_caller_can_do_about_it() {
 async fn a_key_that_fits_no_header_is_named_and_not_shown() {
     let endpoint = Endpoint { key: Some(format!("{KEY}\n").into()), ..endpoint("http://127.0.0.1:9") };
     let provider = OpenAiChat::new(http::client().unwrap(), endpoint, Flavour::Compatible);
-    let error = provider.complete(&call("model")).await.unwrap_err();
+    let error = provider.complete(&call("model"), &Draft::default()).await.unwrap_err();
     assert!(matches!(error, ProviderError::Unauthorized { .. }), "{}", super::shown(&error));
     assert!(!format!("{provider:?}").contains(KEY));
 }

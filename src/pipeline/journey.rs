@@ -1,0 +1,91 @@
+//! A request on its way: what is known of it, and the record that it leaves.
+
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use super::Settings;
+use super::lookup::CachePlan;
+use crate::domain::decision::Decision;
+use crate::domain::ids::RequestId;
+use crate::domain::money::Usd;
+use crate::domain::prompt::RouteRequest;
+use crate::domain::record::{RequestRecord, RequestStatus};
+use crate::domain::usage::Usage;
+
+/// A request on its way.
+pub(super) struct Journey {
+    pub(super) id: RequestId,
+    pub(super) at: Timestamp,
+    pub(super) started: Instant,
+    pub(super) request: RouteRequest,
+    pub(super) cache: CachePlan,
+    pub(super) degraded: Vec<String>,
+}
+
+impl Journey {
+    pub(super) fn new(request: RouteRequest, settings: &Settings) -> Self {
+        // Stores keep microseconds; a record is the same before and after.
+        let now = Timestamp::now();
+        let at = Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now);
+        Self {
+            id: RequestId::new(),
+            at,
+            started: Instant::now(),
+            cache: CachePlan::new(&request, at, settings.cache_ttl),
+            request,
+            degraded: Vec::new(),
+        }
+    }
+
+    pub(super) fn elapsed_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Starts the record of this request: nothing paid, nobody asked.
+    pub(super) fn record(&self, status: RequestStatus) -> RequestRecord {
+        RequestRecord {
+            id: self.id,
+            created_at: self.at,
+            status,
+            prompt_sha256: self.cache.prompt_sha256,
+            session: self.request.session.clone(),
+            tags: self.request.tags.clone(),
+            quality: self.request.quality,
+            strategy: self.request.strategy,
+            complexity: None,
+            confidence: None,
+            reason: String::new(),
+            source: None,
+            reference: None,
+            usage: Usage::default(),
+            cost: Some(Usd::ZERO),
+            cost_estimated: false,
+            worst_case: None,
+            baseline: None,
+            latency_ms: 0,
+            provider_latency_ms: 0,
+            finish_reason: None,
+            attempts: Vec::new(),
+            cache: None,
+            error: None,
+        }
+    }
+
+    /// Writes the decision into the record, with the most that it may cost.
+    pub(super) fn intent(&self, decision: &Decision) -> RequestRecord {
+        let first = decision.candidates.first();
+        let worst_cases =
+            decision.candidates.iter().map(|candidate| candidate.estimate.map(|cost| cost.high));
+        RequestRecord {
+            strategy: decision.strategy,
+            complexity: Some(decision.complexity),
+            confidence: Some(decision.confidence),
+            reason: decision.reason.clone(),
+            reference: first.map(|candidate| candidate.card.reference.clone()),
+            cost: None,
+            worst_case: worst_cases.max().flatten(),
+            ..self.record(RequestStatus::Intent)
+        }
+    }
+}
