@@ -4,6 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use futures::future::join_all;
+use jiff::civil::Date;
+use reqwest::Client;
 use strum::VariantArray;
 use tokio_util::task::TaskTracker;
 
@@ -12,39 +15,53 @@ use crate::cache::admission::DEFAULT_SIMILARITY_THRESHOLD;
 use crate::config::{Config, Mode, ProviderConfig};
 use crate::cost::catalogue::Catalogue;
 use crate::cost::models::Models;
-use crate::domain::model::ProviderId;
+use crate::domain::model::{ModelRef, ProviderId};
 use crate::embed::minilm::{DeviceChoice, MiniLm};
 use crate::embed::weights::{ModelName, Reach, WeightsSource};
 use crate::embed::worker::EmbedWorker;
 use crate::embed::{EmbedError, Embedder};
 use crate::mcp::server::Server;
 use crate::pipeline::{Ending, Flights, Pipeline, Settings};
-use crate::providers::Provider;
 use crate::providers::anthropic::{self, Anthropic};
+use crate::providers::check::{Contact, contact};
 use crate::providers::fallback::Providers;
 use crate::providers::gemini::{self, Gemini};
 use crate::providers::http::{self, Endpoint};
 use crate::providers::ollama::{self, Ollama};
 use crate::providers::openai_chat::{Flavour, OpenAiChat};
+use crate::providers::price_list::{PriceCache, PriceLists, PriceSource};
 use crate::providers::simulated::Simulated;
+use crate::providers::{Provider, ProviderError};
 use crate::routing::candidates::variable;
 use crate::store::local::LocalStore;
+
+/// What came of asking a provider whether it is there.
+pub type Contacted = Result<Contact, ProviderError>;
 
 /// The program, put together.
 #[derive(Debug, Clone)]
 pub struct App {
     pub config: Config,
     pub pipeline: Pipeline,
+    /// The live lists of the configured providers; a simulation has none.
+    pub price_lists: Option<PriceLists>,
 }
 
 impl App {
-    /// Puts the program together; nothing is opened, loaded or called yet.
+    /// Puts the program together; nothing is opened, loaded or called yet, but kept price lists are read.
     ///
     /// `reach` says how far the search for the embedder's weights may go.
     pub fn new(config: Config, reach: Reach) -> anyhow::Result<Self> {
         let models = Arc::new(Models::new(&config.models).context(in_file(&config, "models"))?);
         let catalogue = Arc::new(Catalogue::new(&config.prices).context(in_file(&config, "prices"))?);
-        let providers = providers(&config)?;
+        let (providers, price_lists) = match config.mode {
+            Mode::Simulate => (simulated(), None),
+            Mode::Local => {
+                let client = http::client().context("the HTTP client cannot be made")?;
+                let providers = providers(&config, &client)?;
+                (providers, Some(price_lists(&config, client, Arc::clone(&catalogue))?))
+            }
+        };
         let baseline = match &config.baseline_model {
             Some(name) => Some(models.find(name).context("BASELINE_MODEL")?.reference),
             None => None,
@@ -67,7 +84,25 @@ impl App {
             flights: Flights::default(),
             ending: Ending::default(),
         };
-        Ok(Self { config, pipeline })
+        Ok(Self { config, pipeline, price_lists })
+    }
+
+    /// Gives the day from which a model is not offered any more, by its live list or by what is built in.
+    pub fn retires(&self, reference: &ModelRef) -> Option<Date> {
+        let listed = self.pipeline.catalogue.listed_retirement(reference);
+        listed.or_else(|| self.pipeline.models.retires(reference))
+    }
+
+    /// Asks each configured provider whether it is there and takes the key; the calls cost nothing.
+    pub async fn contact_providers(&self) -> anyhow::Result<Vec<(ProviderId, Contacted)>> {
+        let client = http::client().context("the HTTP client cannot be made")?;
+        let mut contacts = Vec::new();
+        for configured in &self.config.providers {
+            let (client, endpoint) = (client.clone(), endpoint(configured)?);
+            let provider = configured.provider;
+            contacts.push(async move { (provider, contact(&client, &endpoint, provider).await) });
+        }
+        Ok(join_all(contacts).await)
     }
 
     /// Waits until the embedder is loaded or known to be unavailable, as a command that ends may.
@@ -115,12 +150,12 @@ fn embedder(config: &Config, reach: Reach) -> anyhow::Result<EmbedWorker> {
     Ok(EmbedWorker::new(Box::new(load)))
 }
 
-fn providers(config: &Config) -> anyhow::Result<Providers> {
-    if config.mode == Mode::Simulate {
-        let simulated: Arc<dyn Provider> = Arc::new(Simulated { latency: Duration::ZERO });
-        return Ok(ProviderId::VARIANTS.iter().map(|id| (*id, Arc::clone(&simulated))).collect());
-    }
-    let client = http::client().context("the HTTP client cannot be made")?;
+fn simulated() -> Providers {
+    let simulated: Arc<dyn Provider> = Arc::new(Simulated { latency: Duration::ZERO });
+    ProviderId::VARIANTS.iter().map(|id| (*id, Arc::clone(&simulated))).collect()
+}
+
+fn providers(config: &Config, client: &Client) -> anyhow::Result<Providers> {
     config
         .providers
         .iter()
@@ -128,7 +163,32 @@ fn providers(config: &Config) -> anyhow::Result<Providers> {
         .collect()
 }
 
-fn provider(configured: &ProviderConfig, client: reqwest::Client) -> anyhow::Result<Arc<dyn Provider>> {
+/// Finds the lists of the configured providers, and puts those that were kept in force.
+fn price_lists(config: &Config, client: Client, catalogue: Arc<Catalogue>) -> anyhow::Result<PriceLists> {
+    let mut sources = Vec::new();
+    for configured in &config.providers {
+        sources.extend(PriceSource::new(configured.provider, &endpoint(configured)?.base_url));
+    }
+    let cache = PriceCache::new(config.data_dir.join("prices"));
+    let lists = PriceLists { sources, client, cache, catalogue };
+    lists.load();
+    Ok(lists)
+}
+
+fn provider(configured: &ProviderConfig, client: Client) -> anyhow::Result<Arc<dyn Provider>> {
+    let endpoint = endpoint(configured)?;
+    Ok(match configured.provider {
+        ProviderId::Anthropic => Arc::new(Anthropic::new(client, endpoint)),
+        ProviderId::Gemini => Arc::new(Gemini::new(client, endpoint)),
+        ProviderId::Cerebras => Arc::new(OpenAiChat::new(client, endpoint, Flavour::Cerebras)),
+        ProviderId::OpenRouter => Arc::new(OpenAiChat::new(client, endpoint, Flavour::OpenRouter)),
+        ProviderId::OpenAiCompatible => Arc::new(OpenAiChat::new(client, endpoint, Flavour::Compatible)),
+        ProviderId::Ollama => Arc::new(Ollama::new(client, endpoint)),
+    })
+}
+
+/// Gives the place where a configured provider is reached, with its key.
+fn endpoint(configured: &ProviderConfig) -> anyhow::Result<Endpoint> {
     let default_url = match configured.provider {
         ProviderId::Anthropic => Some(anthropic::DEFAULT_BASE_URL),
         ProviderId::Gemini => Some(gemini::DEFAULT_BASE_URL),
@@ -142,14 +202,5 @@ fn provider(configured: &ProviderConfig, client: reqwest::Client) -> anyhow::Res
         (None, Some(url)) => url.parse().context("the provider's own base URL")?,
         (None, None) => anyhow::bail!("{} needs a base URL", configured.provider),
     };
-    let endpoint =
-        Endpoint { base_url, key: configured.key.clone(), key_variable: variable(configured.provider) };
-    Ok(match configured.provider {
-        ProviderId::Anthropic => Arc::new(Anthropic::new(client, endpoint)),
-        ProviderId::Gemini => Arc::new(Gemini::new(client, endpoint)),
-        ProviderId::Cerebras => Arc::new(OpenAiChat::new(client, endpoint, Flavour::Cerebras)),
-        ProviderId::OpenRouter => Arc::new(OpenAiChat::new(client, endpoint, Flavour::OpenRouter)),
-        ProviderId::OpenAiCompatible => Arc::new(OpenAiChat::new(client, endpoint, Flavour::Compatible)),
-        ProviderId::Ollama => Arc::new(Ollama::new(client, endpoint)),
-    })
+    Ok(Endpoint { base_url, key: configured.key.clone(), key_variable: variable(configured.provider) })
 }

@@ -1,100 +1,107 @@
-//! `doctor`: is everything there that a request needs?
+//! `doctor`: is everything there that a request needs, and what will not stay as it is?
 
+mod freshness;
+mod online;
+mod setup;
+
+use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
-use strum::{Display, VariantArray};
+use strum::Display;
 
+use super::table::{Align, Table};
 use super::{Exit, Form, print, print_json};
-use crate::app::{App, weights_source};
-use crate::config::{Config, Mode};
-use crate::domain::model::ProviderId;
+use crate::app::App;
+use crate::config::Config;
 use crate::embed::weights::Reach;
-use crate::routing::candidates::{no_provider, variable};
+
+#[derive(Debug, Args)]
+pub(super) struct DoctorArguments {
+    /// Also ask each configured provider whether it takes the key; the calls cost nothing
+    #[arg(long)]
+    online: bool,
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Display)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 enum State {
     Ok,
-    /// It works, but less well.
-    Degraded,
+    /// It works, but less well, or not for long.
+    Warning,
+    /// Something that a request needs is missing.
     Failed,
 }
 
-#[derive(Debug, Serialize)]
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct Check {
     name: String,
     state: State,
     detail: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
 }
 
-pub(super) async fn run(config: &Config, form: Form) -> anyhow::Result<Exit> {
-    let app = App::new(config.clone(), Reach::LocalOnly)?;
-    let mut checks = vec![configuration(config), store(&app).await, weights(config)];
-    checks.extend(providers(&app));
+impl Check {
+    /// Takes a sentence as errors word it, with the way out after `; hint: `.
+    fn new(name: impl Into<String>, state: State, sentence: &str) -> Self {
+        let (detail, hint) = match sentence.split_once("; hint: ") {
+            Some((detail, hint)) => (detail, Some(hint.to_owned())),
+            None => (sentence, None),
+        };
+        Self { name: name.into(), state, detail: detail.to_owned(), hint }
+    }
+}
+
+pub(super) async fn run(config: Config, arguments: &DoctorArguments, form: Form) -> anyhow::Result<Exit> {
+    let app = App::new(config, Reach::LocalOnly)?;
+    let now = Timestamp::now();
+    let mut checks = vec![setup::configuration(&app.config)];
+    checks.extend(setup::providers(&app, now));
+    checks.push(setup::store(&app, now).await);
+    checks.push(setup::weights(&app.config));
+    checks.push(freshness::clock(now, setup::has_later_requests(&app, now).await));
+    checks.extend(freshness::prices(&app, now));
+    checks.extend(freshness::models(&app, now));
+    if arguments.online {
+        checks.extend(online::providers(&app, &app.contact_providers().await?));
+    }
     let has_failed = checks.iter().any(|check| check.state == State::Failed);
     match form {
         Form::Json => print_json(&checks)?,
-        Form::Text => {
-            let line = |check: &Check| format!("{:<9} {:<28} {}", check.state, check.name, check.detail);
-            print(&checks.iter().map(line).collect::<Vec<_>>().join("\n"));
-        }
+        Form::Text => print(&table(&checks)),
     }
     Ok(if has_failed { Exit::Failure } else { Exit::Success })
 }
 
-fn check(name: impl Into<String>, state: State, detail: impl Into<String>) -> Check {
-    Check { name: name.into(), state, detail: detail.into() }
-}
-
-fn configuration(config: &Config) -> Check {
-    let file =
-        config.file.as_ref().map_or_else(|| "no TOML file".to_owned(), |path| path.display().to_string());
-    check("configuration", State::Ok, format!("version {}, {file}", env!("CARGO_PKG_VERSION")))
-}
-
-async fn store(app: &App) -> Check {
-    let path = app.config.store_path().display().to_string();
-    match app.pipeline.store.cache_stats(Timestamp::now()).await {
-        Ok(stats) => check("store", State::Ok, format!("{path}, {} cached answers", stats.entries)),
-        Err(error) => check("store", State::Failed, error.to_string()),
+fn table(checks: &[Check]) -> String {
+    let mut table = Table::new(&[("state", Align::Left), ("check", Align::Left), ("found", Align::Left)]);
+    for check in checks {
+        table.add(vec![check.state.to_string(), check.name.clone(), check.detail.clone()]);
+        if let Some(hint) = &check.hint {
+            table.add(vec![String::new(), String::new(), format!("hint: {hint}")]);
+        }
     }
+    table.to_string()
 }
 
-fn weights(config: &Config) -> Check {
-    let found = weights_source(config).and_then(|source| Ok(source.load(Reach::LocalOnly)?));
-    match found {
-        Ok(weights) => check("embedding model", State::Ok, weights.folder.display().to_string()),
-        Err(error) => check("embedding model", State::Degraded, format!("{error:#}")),
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn providers(app: &App) -> Vec<Check> {
-    let configured = app.pipeline.providers.ids();
-    let simulated = if app.config.mode == Mode::Simulate { ", simulated" } else { "" };
-    let mut checks: Vec<Check> = ProviderId::VARIANTS
-        .iter()
-        .filter(|provider| configured.contains(provider))
-        .map(|provider| {
-            let count =
-                app.pipeline.models.iter().filter(|card| card.reference.provider == *provider).count();
-            let hint = if count == 0 { "; hint: add [[models]] to the TOML file, or pin one" } else { "" };
-            let name = format!("provider {provider}");
-            check(name, State::Ok, format!("{} is set, {count} models{simulated}{hint}", variable(*provider)))
-        })
-        .collect();
-    if checks.is_empty() {
-        let problem = no_provider().to_string();
-        checks.push(check("providers", State::Failed, problem));
+    #[test]
+    fn a_hint_stands_under_what_was_found() {
+        let checks = [
+            Check::new("store", State::Ok, "it opens"),
+            Check::new("embedding model", State::Warning, "no weights; hint: run `model fetch`"),
+        ];
+        let expected = "\
+state    check            found
+ok       store            it opens
+warning  embedding model  no weights
+                          hint: run `model fetch`
+";
+        assert_eq!(table(&checks), expected);
     }
-    let baseline = app.pipeline.baseline_model(Timestamp::now());
-    checks.push(match baseline {
-        Some(reference) => check("savings baseline", State::Ok, reference.to_string()),
-        None => check(
-            "savings baseline",
-            State::Degraded,
-            "none: no priced model is configured; hint: set BASELINE_MODEL",
-        ),
-    });
-    checks
 }

@@ -3,9 +3,11 @@
 mod doctor;
 mod login;
 mod model;
+mod prices;
 mod report;
 mod route;
 mod serve;
+mod table;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -59,8 +61,10 @@ enum Command {
     Login(login::LoginArguments),
     /// Revoke and forget the session
     Logout,
-    /// Check configuration, store, weights and prices
-    Doctor,
+    /// Check configuration, keys, store, weights, clock, prices and models that end
+    Doctor(doctor::DoctorArguments),
+    /// Show what models cost and where that is from, or fetch the providers' price lists
+    Prices(prices::PricesArguments),
     /// Manage the embedding model
     Model {
         #[command(subcommand)]
@@ -84,7 +88,8 @@ impl Arguments {
             Some(Command::Report(arguments)) => report::run(config, arguments, form).await,
             Some(Command::Login(arguments)) => login::login(&config, arguments, form).await,
             Some(Command::Logout) => login::logout(&config, form).await,
-            Some(Command::Doctor) => doctor::run(&config, form).await,
+            Some(Command::Doctor(arguments)) => doctor::run(config, &arguments, form).await,
+            Some(Command::Prices(arguments)) => prices::run(config, &arguments, form).await,
             Some(Command::Model { command }) => model::run(&config, &command, form),
         }
     }
@@ -102,6 +107,12 @@ fn print(text: &str) {
     let mut stdout = std::io::stdout().lock();
     let _ = writeln!(stdout, "{}", text.trim_end());
     let _ = stdout.flush();
+}
+
+/// Writes a complaint to stderr, beside a result on stdout.
+fn complain(text: &str) {
+    // Nobody may be listening.
+    let _ = writeln!(std::io::stderr(), "error: {text}");
 }
 
 /// Prints a result as JSON.

@@ -18,8 +18,14 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Exit> {
         told_to_stop().await;
         told.cancel();
     });
+    let server = app.server();
+    let beside = async {
+        if let Some(lists) = &app.price_lists {
+            lists.keep_fresh().await;
+        }
+    };
     // The listener ends with the process.
-    Ok(match mcp::serve(app.server(), stop).await {
+    Ok(match mcp::serve(server, stop, beside).await {
         Ok(()) => Exit::Success,
         Err(error) => {
             tracing::error!(%error, "the server failed");

@@ -23,6 +23,8 @@ pub struct ModelRow {
     pub streamed: Option<bool>,
     #[serde(default)]
     pub source: String,
+    /// The day from which the provider does not offer it any more, such as 2027-05-07.
+    pub retires: Option<String>,
 }
 
 /// A flat price, as users and the built-in table write it.

@@ -1,15 +1,18 @@
 //! The price catalogue: what tokens cost at a provider at a time.
 //!
-//! Prices come, in this order, from the user's own rows, from the rows of the models table, and from
-//! genai-prices' data, which knows tiers and dated changes. A price that is missing or empty is no price.
+//! Prices come, in this order, from the user's own rows, from a provider's live list, from the rows of the
+//! models table, and from genai-prices' data, which knows tiers and dated changes. A price that is missing or
+//! empty is no price, and one that a live list lacks is the built-in one.
 
 use std::collections::HashMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use genai_prices::{Calculator, PriceRequest, Usage as PricedUsage, UsageKey};
 use jiff::Timestamp;
+use jiff::civil::Date;
 
+use super::live::{ListedModel, LiveList};
 use super::models::{BuiltIn, unknown_provider};
 use super::price::FlatPrice;
 use crate::config::PriceRow;
@@ -18,6 +21,9 @@ use crate::domain::money::Usd;
 use crate::domain::usage::Usage;
 
 const PRICES: &[u8] = include_bytes!("data/prices.json");
+
+/// The day as of which the built-in prices and models are; `data/README.md` says from where.
+pub const BUILT_IN_DATE: Date = jiff::civil::date(2026, 11, 22);
 
 /// A price row that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,7 +36,10 @@ pub struct BadPriceRow {
 /// What every known model costs.
 #[derive(Debug)]
 pub struct Catalogue {
-    flat: HashMap<ModelRef, FlatPrice>,
+    user: HashMap<ModelRef, FlatPrice>,
+    /// One list a provider; replaced whole, so that a reader holds the lock for a look-up only.
+    live: RwLock<Vec<Arc<LiveList>>>,
+    table: HashMap<ModelRef, FlatPrice>,
     /// Decoded on first use: it takes milliseconds that start-up need not wait for.
     calculator: OnceLock<Calculator>,
 }
@@ -38,23 +47,55 @@ pub struct Catalogue {
 impl Catalogue {
     /// Takes the user's price rows, which win over the built-in ones.
     pub fn new(user_rows: &[PriceRow]) -> Result<Self, BadPriceRow> {
-        let mut flat = HashMap::new();
-        for row in BuiltIn::read().prices.iter().chain(user_rows) {
-            let bad =
-                |problem: String| BadPriceRow { name: format!("{}/{}", row.provider, row.model), problem };
-            let provider = row.provider.parse().map_err(|_| bad(unknown_provider(&row.provider)))?;
-            let price = FlatPrice::try_from(row)
-                .map_err(|amount| bad(format!("{} US dollars a million tokens is no price", amount.0)))?;
-            flat.insert(ModelRef { provider, model: row.model.clone() }, price);
-        }
-        Ok(Self { flat, calculator: OnceLock::new() })
+        Ok(Self {
+            user: flat_prices(user_rows)?,
+            live: RwLock::default(),
+            table: flat_prices(&BuiltIn::read().prices)?,
+            calculator: OnceLock::new(),
+        })
+    }
+
+    /// Puts a provider's live list in force, in place of the one before.
+    pub fn set_live(&self, list: Arc<LiveList>) {
+        let mut lists = self.live.write().unwrap_or_else(PoisonError::into_inner);
+        lists.retain(|known| known.provider != list.provider);
+        lists.push(list);
+    }
+
+    /// Gives the live list of a provider that is in force.
+    pub fn live(&self, provider: ProviderId) -> Option<Arc<LiveList>> {
+        let lists = self.live.read().unwrap_or_else(PoisonError::into_inner);
+        lists.iter().find(|list| list.provider == provider).map(Arc::clone)
+    }
+
+    /// Finds what the user set for a model.
+    pub(super) fn set_by_user(&self, reference: &ModelRef) -> Option<FlatPrice> {
+        self.user.get(reference).copied()
+    }
+
+    /// Finds what the live list in force says of a model.
+    pub(super) fn listed(&self, reference: &ModelRef) -> Option<ListedModel> {
+        let lists = self.live.read().unwrap_or_else(PoisonError::into_inner);
+        let list = lists.iter().find(|list| list.provider == reference.provider)?;
+        list.models.get(&reference.model).copied()
     }
 
     /// Prices tokens by the rules in force at a time; `None` where no price is known.
     ///
     /// A model on the user's own hardware costs nothing.
     pub fn cost_of(&self, reference: &ModelRef, usage: &Usage, at: Timestamp) -> Option<Usd> {
-        if let Some(price) = self.flat.get(reference) {
+        if let Some(price) = self.set_by_user(reference) {
+            return Some(price.cost_of(usage));
+        }
+        if let Some(price) = self.listed(reference).and_then(|listed| listed.price) {
+            return Some(price.cost_of(usage));
+        }
+        self.built_in_cost_of(reference, usage, at)
+    }
+
+    /// Prices tokens by what came with the program.
+    pub(super) fn built_in_cost_of(&self, reference: &ModelRef, usage: &Usage, at: Timestamp) -> Option<Usd> {
+        if let Some(price) = self.table.get(reference) {
             return Some(price.cost_of(usage));
         }
         if reference.provider.is_local() {
@@ -80,6 +121,17 @@ impl Catalogue {
         let is_partial = !priced.warnings.is_empty();
         if is_empty || is_partial { None } else { Usd::from_dollars(priced.total_price).ok() }
     }
+}
+
+fn flat_prices(rows: &[PriceRow]) -> Result<HashMap<ModelRef, FlatPrice>, BadPriceRow> {
+    let priced = |row: &PriceRow| {
+        let bad = |problem: String| BadPriceRow { name: format!("{}/{}", row.provider, row.model), problem };
+        let provider = row.provider.parse().map_err(|_| bad(unknown_provider(&row.provider)))?;
+        let price = FlatPrice::try_from(row)
+            .map_err(|amount| bad(format!("{} US dollars a million tokens is no price", amount.0)))?;
+        Ok((ModelRef { provider, model: row.model.clone() }, price))
+    };
+    rows.iter().map(priced).collect()
 }
 
 /// Words our usage in genai-prices' keys; both count the parts in their whole.

@@ -5,6 +5,8 @@
 
 pub mod catalogue;
 pub mod estimate;
+pub mod live;
 pub mod models;
 pub mod price;
+pub mod quote;
 pub mod savings;

@@ -1,5 +1,8 @@
 //! The models table: what routing may assume about each model.
 
+use std::collections::HashMap;
+
+use jiff::civil::Date;
 use serde::Deserialize;
 
 use crate::config::{ModelRow, PriceRow};
@@ -11,12 +14,22 @@ const BUILT_IN: &str = include_str!("data/models.toml");
 const UNKNOWN_CONTEXT_WINDOW: u32 = 32_768;
 const UNKNOWN_MAX_OUTPUT: u32 = 8_192;
 
-/// The built-in file: models and the prices that the price data lacks.
+/// The built-in file: models, the prices that the price data lacks, and what is known to end.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BuiltIn {
     models: Vec<ModelRow>,
     pub(super) prices: Vec<PriceRow>,
+    retirements: Vec<RetirementRow>,
+}
+
+/// A model outside the table, which users may still name, and the day of its end.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RetirementRow {
+    provider: String,
+    model: String,
+    retires: Date,
 }
 
 impl BuiltIn {
@@ -85,31 +98,54 @@ pub struct UnknownModel(pub String, pub String);
 
 /// All models that may be chosen, in the order of the file.
 #[derive(Debug, Clone)]
-pub struct Models(Vec<ModelCard>);
+pub struct Models {
+    cards: Vec<ModelCard>,
+    retirements: HashMap<ModelRef, Date>,
+}
 
 impl Models {
     /// Joins the built-in rows with the user's, which replace those of the same name.
     pub fn new(user_rows: &[ModelRow]) -> Result<Self, BadModelRow> {
+        let built_in = BuiltIn::read();
+        let known = built_in.retirements.into_iter();
+        let mut retirements: HashMap<ModelRef, Date> = known
+            .filter_map(|row| {
+                Some((ModelRef { provider: row.provider.parse().ok()?, model: row.model }, row.retires))
+            })
+            .collect();
         let mut cards: Vec<ModelCard> = Vec::new();
-        for row in BuiltIn::read().models.iter().chain(user_rows) {
+        for row in built_in.models.iter().chain(user_rows) {
             let card = ModelCard::try_from(row)?;
+            if let Some(day) = &row.retires {
+                let retires = day.parse().map_err(|_| BadModelRow {
+                    provider: row.provider.clone(),
+                    model: row.model.clone(),
+                    problem: format!("retires is `{day}`; write a day such as 2027-05-07"),
+                })?;
+                retirements.insert(card.reference.clone(), retires);
+            }
             match cards.iter_mut().find(|known| known.reference == card.reference) {
                 Some(known) => *known = card,
                 None => cards.push(card),
             }
         }
-        Ok(Self(cards))
+        Ok(Self { cards, retirements })
     }
 
     /// Lists the models.
     pub fn iter(&self) -> impl Iterator<Item = &ModelCard> {
-        self.0.iter()
+        self.cards.iter()
+    }
+
+    /// Gives the day from which a model is not offered any more, where one is known.
+    pub fn retires(&self, reference: &ModelRef) -> Option<Date> {
+        self.retirements.get(reference).copied()
     }
 
     /// Finds what a caller pinned: a bare id of the table, or `provider/model`, in the table or not.
     pub fn find(&self, name: &str) -> Result<ModelCard, UnknownModel> {
         let is_named = |card: &&ModelCard| card.reference.model == name || card.reference.to_string() == name;
-        if let Some(card) = self.0.iter().find(is_named) {
+        if let Some(card) = self.cards.iter().find(is_named) {
             return Ok(card.clone());
         }
         let unlisted = name.split_once('/').and_then(|(provider, model)| {
@@ -128,7 +164,7 @@ impl Models {
                 source: "pinned; not in the models table".to_owned(),
             }),
             None => {
-                let known: Vec<_> = self.0.iter().map(|card| card.reference.to_string()).collect();
+                let known: Vec<_> = self.cards.iter().map(|card| card.reference.to_string()).collect();
                 Err(UnknownModel(name.chars().take(100).collect(), known.join(", ")))
             }
         }
@@ -167,6 +203,13 @@ mod tests {
     }
 
     #[test]
+    fn a_model_that_ends_is_known_to_though_it_is_not_in_the_table() {
+        let models = Models::new(&[]).expect("built-in rows are usable");
+        let reference = ModelRef { provider: ProviderId::Anthropic, model: "claude-sonnet-4-5".to_owned() };
+        assert_eq!(models.retires(&reference), Some(jiff::civil::date(2026, 11, 30)));
+    }
+
+    #[test]
     fn a_users_row_replaces_the_built_in_one_and_a_bad_row_is_named() {
         let row = |tier: &str| ModelRow {
             provider: "anthropic".into(),
@@ -178,9 +221,15 @@ mod tests {
             quality_prior: None,
             streamed: None,
             source: "me, 2026-11-23".into(),
+            retires: Some("2027-01-01".into()),
         };
         let models = Models::new(&[row("best")]).expect("the row is usable");
         assert_eq!(models.find("claude-haiku-5-5").map(|card| card.tier), Ok(Tier::Best));
+        let reference = ModelRef { provider: ProviderId::Anthropic, model: "claude-haiku-5-5".to_owned() };
+        assert_eq!(models.retires(&reference), Some(jiff::civil::date(2027, 1, 1)));
+        let undated = ModelRow { retires: Some("soon".into()), ..row("best") };
+        let problem = Models::new(&[undated]).map(|_| ()).expect_err("the day is none");
+        assert!(problem.to_string().contains("`soon`"), "{problem}");
         let problem = Models::new(&[row("great")]).map(|_| ()).expect_err("the tier is unknown");
         assert!(problem.to_string().contains("`great`"), "{problem}");
     }

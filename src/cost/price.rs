@@ -4,19 +4,31 @@ use crate::config::PriceRow;
 use crate::domain::money::{NotAnAmount, Usd};
 use crate::domain::usage::Usage;
 
-/// A flat price: every token of a kind costs the same.
+/// A flat price, for one token of each kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FlatPrice {
-    input: Usd,
-    output: Usd,
-    cached_input: Usd,
-    cache_write: Usd,
+    pub input: Usd,
+    pub output: Usd,
+    /// A token read from the provider's prompt cache.
+    pub cached_input: Usd,
+    /// A token written to the provider's prompt cache.
+    pub cache_write: Usd,
 }
 
 impl FlatPrice {
     /// The price of a model that runs on the user's own hardware.
     pub const FREE: Self =
         Self { input: Usd::ZERO, output: Usd::ZERO, cached_input: Usd::ZERO, cache_write: Usd::ZERO };
+
+    /// Takes the dearer of two prices for each kind of token.
+    pub fn dearest(self, other: Self) -> Self {
+        Self {
+            input: self.input.max(other.input),
+            output: self.output.max(other.output),
+            cached_input: self.cached_input.max(other.cached_input),
+            cache_write: self.cache_write.max(other.cache_write),
+        }
+    }
 
     /// Gives the price of tokens; exact.
     pub fn cost_of(&self, usage: &Usage) -> Usd {

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use candle_core::utils::{cuda_is_available, metal_is_available};
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Device, DeviceLocation, Tensor};
 use candle_nn::VarBuilder;
 use candle_transformers::models::bert::{BertModel, Config};
 use strum::{Display, EnumString, VariantArray};
@@ -45,6 +45,17 @@ impl DeviceChoice {
                 Ok(accelerator.unwrap_or(Device::Cpu))
             }
         }
+    }
+}
+
+impl DeviceChoice {
+    /// Names the device that would be used: never `Auto`.
+    pub fn resolve(self) -> Result<Self, EmbedError> {
+        Ok(match self.open()?.location() {
+            DeviceLocation::Cpu => Self::Cpu,
+            DeviceLocation::Cuda { .. } => Self::Cuda,
+            DeviceLocation::Metal { .. } => Self::Metal,
+        })
     }
 }
 

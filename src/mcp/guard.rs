@@ -2,7 +2,8 @@
 //!
 //! rmcp 3.11 leaves its loop at end of input and then only drains responses, so that a handler which awaits a
 //! notification hangs and its result is lost; and a notification before the first request ends the process.
-//! The guard holds the end of input back until every request is answered, and drops early notifications.
+//! The guard holds the end of input back until every request is answered, and drops early notifications. Streams
+//! that would stay open for ever are told of the end, so that they are answered too.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -42,6 +43,8 @@ impl InFlight {
 pub(super) struct Guard<T> {
     inner: T,
     stop: CancellationToken,
+    /// Cancelled at the end of input or by `stop`, whichever is first.
+    ended: CancellationToken,
     /// Cancelled when calls under way have had their time.
     hang_up: CancellationToken,
     has_started: bool,
@@ -50,8 +53,13 @@ pub(super) struct Guard<T> {
 }
 
 impl<T> Guard<T> {
-    pub(super) fn new(inner: T, stop: CancellationToken, hang_up: CancellationToken) -> Self {
-        Self { inner, stop, hang_up, has_started: false, ends_at: None, in_flight: Arc::default() }
+    pub(super) fn new(
+        inner: T,
+        stop: CancellationToken,
+        ended: CancellationToken,
+        hang_up: CancellationToken,
+    ) -> Self {
+        Self { inner, stop, ended, hang_up, has_started: false, ends_at: None, in_flight: Arc::default() }
     }
 }
 
@@ -103,6 +111,7 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for Guard<T> {
             };
             let Some(message) = message else {
                 self.ends_at = Some(Instant::now() + limit);
+                self.ended.cancel();
                 continue;
             };
             match &message {

@@ -1,6 +1,6 @@
 //! The resources `metrics://…`: the store's own sums, as JSON.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, Unit};
 use rmcp::model::{Annotations, Resource, Role};
 use serde_json::{Value, json};
 use strum::VariantArray;
@@ -9,6 +9,7 @@ use super::wire::report::TotalsOutput;
 use crate::domain::model::ProviderId;
 use crate::domain::report::{Group, GroupBy, Report, ReportQuery};
 use crate::pipeline::Pipeline;
+use crate::providers::cooldown::{Place, Resting};
 use crate::routing::candidates::variable;
 use crate::store::StoreError;
 
@@ -16,7 +17,7 @@ use crate::store::StoreError;
 pub(super) const TTL_MS: u64 = 2_000;
 
 /// One resource.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, VariantArray)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, VariantArray)]
 pub(super) enum Metric {
     Summary,
     Routing,
@@ -25,7 +26,8 @@ pub(super) enum Metric {
 }
 
 impl Metric {
-    const fn uri(self) -> &'static str {
+    /// Gives the URI.
+    pub(super) const fn uri(self) -> &'static str {
         match self {
             Self::Summary => "metrics://summary",
             Self::Routing => "metrics://routing",
@@ -39,7 +41,9 @@ impl Metric {
             Self::Summary => "Requests, spend and savings: last day, 7 days, 30 days, all time",
             Self::Routing => "Requests and spend by model and by strategy, last 30 days",
             Self::Cache => "Cached answers, hits and what they saved",
-            Self::Providers => "Providers: configured or not, requests and spend, last 30 days",
+            Self::Providers => {
+                "Providers: configured or not, what is left alone after failures, requests and spend, last 30 days"
+            }
         }
     }
 
@@ -80,6 +84,7 @@ impl Metric {
             }
             Self::Providers => {
                 let configured = pipeline.providers.ids();
+                let resting = pipeline.providers.resting();
                 let report = sums(pipeline, now, Some(30), Some(GroupBy::Provider)).await?;
                 let of = |provider: ProviderId| {
                     let group = report.groups.iter().find(|group| group.key == provider.as_str());
@@ -87,6 +92,7 @@ impl Metric {
                         "provider": provider.as_str(),
                         "configured": configured.contains(&provider),
                         "variable": variable(provider),
+                        "left_alone": left_alone(&resting, provider, now),
                         "last_30_days": group.map(|group| TotalsOutput::from(group.totals)),
                     })
                 };
@@ -126,6 +132,22 @@ async fn sums(
         .and_then(|days| now.checked_sub(SignedDuration::from_hours(24 * days)).ok())
         .unwrap_or(Timestamp::UNIX_EPOCH);
     pipeline.store.cost_report(ReportQuery { from, to: Timestamp::MAX, group_by }).await
+}
+
+/// Lists what is left alone at a provider: the provider itself, or single models.
+fn left_alone(resting: &[Resting], provider: ProviderId, now: Timestamp) -> Vec<Value> {
+    let of = |resting: &Resting| {
+        let model = match &resting.place {
+            Place::Provider(name) => (*name == provider).then_some("*"),
+            Place::Model(reference) => (reference.provider == provider).then_some(reference.model.as_str()),
+        }?;
+        let left = SignedDuration::try_from(resting.left).unwrap_or_default();
+        let until = now.checked_add(left).ok().and_then(|until| until.round(Unit::Second).ok());
+        // Once the time is over, the next call is a probe.
+        let until = until.filter(|_| !resting.left.is_zero());
+        Some(json!({ "model": model, "after": resting.outcome.to_string(), "until": until }))
+    };
+    resting.iter().filter_map(of).collect()
 }
 
 fn totals(report: &Report) -> Value {

@@ -8,6 +8,8 @@ mod metrics;
 mod schema;
 pub mod server;
 mod stdio;
+mod streams;
+mod subscriptions;
 mod tools;
 pub mod wire;
 
@@ -20,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use self::guard::Guard;
 use self::server::Server;
 use self::stdio::Stdio;
+use self::streams::Streams;
 
 pub use self::tools::report_of;
 
@@ -32,20 +35,41 @@ const STOP_SETTLE: Duration = Duration::from_secs(2);
 ///
 /// Calls under way are answered first, for 5 s after end of input and 1.5 s after `stop`. Payments under way may
 /// end for 5 s more, or 2 s after `stop`; then they are broken off and recorded with what they may have cost.
-pub async fn serve(server: Server, stop: CancellationToken) -> Result<(), ServeError> {
+/// `beside` runs from the client's first request on, and is dropped at the end of the conversation.
+pub async fn serve(
+    server: Server,
+    stop: CancellationToken,
+    beside: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
     let pipeline = server.pipeline().clone();
-    let result = converse(server, stop.clone()).await;
+    let result = converse(server, stop.clone(), beside).await;
     pipeline.settle(if stop.is_cancelled() { STOP_SETTLE } else { SETTLE }).await;
     result
 }
 
-async fn converse(server: Server, stop: CancellationToken) -> Result<(), ServeError> {
-    let hang_up = server.pipeline().ending.hang_up.clone();
-    match server.serve(Guard::new(Stdio::new(), stop, hang_up)).await {
-        Ok(running) => match running.waiting().await {
-            Ok(QuitReason::JoinError(error)) | Err(error) => Err(ServeError::Task(error)),
-            Ok(_) => Ok(()),
-        },
+async fn converse(
+    server: Server,
+    stop: CancellationToken,
+    beside: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    let here = server.clone();
+    let ended = here.subscriptions.ended.clone();
+    let hang_up = here.pipeline().ending.hang_up.clone();
+    match Streams(server).serve(Guard::new(Stdio::new(), stop, ended, hang_up)).await {
+        Ok(running) => {
+            let peer = running.peer().clone();
+            let beside = async { tokio::join!(beside, here.subscriptions.watch(here.pipeline(), &peer)) };
+            let waiting = running.waiting();
+            tokio::pin!(waiting);
+            let quit = tokio::select! {
+                quit = &mut waiting => quit,
+                _ = beside => waiting.await,
+            };
+            match quit {
+                Ok(QuitReason::JoinError(error)) | Err(error) => Err(ServeError::Task(error)),
+                Ok(_) => Ok(()),
+            }
+        }
         Err(ServerInitializeError::ConnectionClosed(_) | ServerInitializeError::Cancelled) => Ok(()),
         Err(error) => Err(ServeError::Start(Box::new(error))),
     }

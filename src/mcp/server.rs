@@ -10,14 +10,15 @@ use rmcp::handler::server::tool::ToolCallContext;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, DiscoverResult, Implementation, ListResourcesResult,
     ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse,
-    ReadResourceResult, ResourceContents, ServerCapabilities, ServerConfig, Tool,
+    ReadResourceResult, ResourceContents, ServerCapabilities, ServerConfig, SubscribeRequestParams,
+    SubscriptionFilter, Tool, UnsubscribeRequestParams,
 };
-use rmcp::service::RequestContext;
+use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
-use serde_json::json;
 
 use super::metrics;
 use super::schema::portable;
+use super::subscriptions::{Subscriptions, failed, known};
 use super::tools::refused;
 use crate::domain::decision::StrategyName;
 use crate::pipeline::Pipeline;
@@ -35,6 +36,7 @@ pub struct Server {
     pipeline: Pipeline,
     pub(super) default_strategy: StrategyName,
     tools: Arc<ToolRouter<Self>>,
+    pub(super) subscriptions: Arc<Subscriptions>,
 }
 
 impl std::fmt::Debug for Server {
@@ -54,7 +56,12 @@ impl Server {
             route.attr.input_schema = portable(&route.attr.input_schema);
             route.attr.output_schema = route.attr.output_schema.as_ref().map(|schema| portable(schema));
         }
-        Self { pipeline, default_strategy, tools: Arc::new(tools) }
+        Self {
+            pipeline,
+            default_strategy,
+            tools: Arc::new(tools),
+            subscriptions: Arc::new(Subscriptions::new()),
+        }
     }
 
     /// Gives the pipeline.
@@ -75,7 +82,12 @@ impl ServerHandler for Server {
         } else {
             "AI cost optimizer"
         };
-        ServerConfig::new(ServerCapabilities::builder().enable_tools().enable_resources().build())
+        let capabilities = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_resources()
+            .enable_resources_subscribe()
+            .build();
+        ServerConfig::new(capabilities)
             .with_server_info(
                 Implementation::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")).with_title(title),
             )
@@ -133,17 +145,40 @@ impl ServerHandler for Server {
         _: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
         let uri = request.uri;
-        let Some(metric) = metrics::Metric::of(&uri) else {
-            return Err(ErrorData::resource_not_found("resource not found", Some(json!({ "uri": uri }))));
-        };
-        let value = metric
-            .read(&self.pipeline)
-            .await
-            .map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
+        let value = known(&uri)?.read(&self.pipeline).await.map_err(|error| failed(&error))?;
         let contents = ResourceContents::text(value.to_string(), uri).with_mime_type("application/json");
         Ok(ReadResourceResult::new(vec![contents])
             .with_ttl_ms(metrics::TTL_MS)
             .with_cache_scope(CacheScope::Private)
             .into())
+    }
+
+    fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        let uris = requested.resource_subscriptions.iter().flatten();
+        let known: Vec<String> = uris.filter(|uri| metrics::Metric::of(uri).is_some()).cloned().collect();
+        let mut accepted = SubscriptionFilter::new();
+        accepted.resource_subscriptions = Some(known);
+        Some(accepted)
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        self.subscriptions.listen(&context).await;
+        Ok(())
+    }
+
+    async fn subscribe(
+        &self,
+        request: SubscribeRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.subscriptions.subscribe(&request.uri, &self.pipeline).await
+    }
+
+    async fn unsubscribe(
+        &self,
+        request: UnsubscribeRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.subscriptions.unsubscribe(&request.uri)
     }
 }

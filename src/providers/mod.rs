@@ -4,6 +4,7 @@
 //! second call may be a second bill. Prompts, answers and keys are in none of its errors.
 
 pub mod anthropic;
+pub mod check;
 mod conversation;
 pub mod cooldown;
 pub mod draft;
@@ -13,6 +14,7 @@ pub mod gemini;
 pub mod http;
 pub mod ollama;
 pub mod openai_chat;
+pub mod price_list;
 pub mod simulated;
 mod stream;
 

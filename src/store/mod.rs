@@ -103,4 +103,7 @@ pub trait Store: Send + Sync {
 
     /// Counts what the cache holds.
     async fn cache_stats(&self, now: Timestamp) -> Result<CacheStats, StoreError>;
+
+    /// Gives a number that differs from the one before after any commit, of this process or of another.
+    async fn revision(&self) -> Result<i64, StoreError>;
 }

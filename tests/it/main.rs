@@ -8,10 +8,12 @@
 
 mod config;
 mod contract;
+mod doctor;
 mod embedding;
 mod faults;
 mod flow;
 mod money;
+mod prices;
 mod providers;
 mod stdio;
 mod store;

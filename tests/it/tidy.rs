@@ -137,6 +137,7 @@ fn the_readme_has_every_tool_resource_and_command() {
         "metrics://cache",
         "metrics://providers",
         "model fetch",
+        "prices refresh",
         "doctor",
         "--simulate",
         "tests/run",

@@ -17,6 +17,7 @@ from checks import Checks
 from ledger import Ledger, in_pico, pico, text_of
 from paid import paid_conversation
 from server import Server
+from subscribing import subscribing
 
 ERAS = ("legacy", "auto", "2026-07-28")
 LEGACY_VERSION = "2025-11-25"
@@ -236,6 +237,8 @@ async def simulated_conversation(checks: Checks, server: Server, era: str, has_w
             report = (await client.call_tool("cost_report", {"period": "all"})).structured_content
             expected = ledger.totals()
             checks.equal("records outlive the process and the cache", in_pico(report["totals"], expected), expected)
+    with checks.part("subscribing"):
+        await subscribing(checks, server, era)
 
 
 async def example_config(checks: Checks, binary: Path, example: Path, folder: Path) -> None:

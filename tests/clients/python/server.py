@@ -25,14 +25,18 @@ class Server:
         self.parameters = StdioServerParameters(command=sys.executable, args=command, env=env)
 
     @asynccontextmanager
-    async def client(self, era: str):
-        """Starts the server and connects the official client to it."""
+    async def client(self, era: str, on_message=None):
+        """Starts the server and connects the official client to it; `on_message` hears what nobody asked for."""
         self.starts += 1
         with self.stderr_copy.open("a", encoding="utf-8") as errlog:
             transport = stdio_client(self.parameters, errlog=errlog)
             # Without the client's own cache every read is the server's answer.
             async with Client(
-                transport, mode=era, cache=None, read_timeout_seconds=CALL_TIMEOUT_SECONDS
+                transport,
+                mode=era,
+                cache=None,
+                read_timeout_seconds=CALL_TIMEOUT_SECONDS,
+                message_handler=on_message,
             ) as client:
                 yield client
 

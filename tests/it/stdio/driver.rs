@@ -3,7 +3,7 @@
 //! Each line on stdout must be one JSON-RPC message; anything else fails the test that reads it. Nothing here
 //! sleeps: a line, the end of stdout and the end of the process are awaited, each for a limited time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -31,7 +31,7 @@ pub(crate) struct Program {
 
 impl Program {
     /// Names the program without any provider, with its store in a folder and without an embedder.
-    fn bare(folder: &Path, store: &str) -> Self {
+    pub(crate) fn bare(folder: &Path, store: &str) -> Self {
         let program = Self { words: vec![binary()], variables: HashMap::new(), store: folder.join(store) };
         let nowhere = folder.join("no-model");
         program.with("COST_OPTIMIZER_DATA_DIR", folder).with("EMBEDDING_MODEL_PATH", nowhere)
@@ -68,16 +68,30 @@ impl Program {
         &self.store
     }
 
-    /// Starts the process; nothing is said yet.
     #[expect(clippy::disallowed_methods, reason = "the child gets PATH and nothing else of ours")]
-    pub(crate) fn start(&self) -> Conversation {
+    fn command(&self) -> Command {
         let (word, rest) = self.words.split_first().unwrap();
-        let mut child = Command::new(word)
+        let mut command = Command::new(word);
+        command
             .args(rest)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", self.store.parent().unwrap())
-            .envs(&self.variables)
+            .envs(&self.variables);
+        command
+    }
+
+    /// Runs a subcommand to its end, and gives its exit code, stdout and stderr.
+    pub(crate) fn run(&self, arguments: &[&str]) -> (i32, String, String) {
+        let output = self.command().args(arguments).stdin(Stdio::null()).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+    }
+
+    /// Starts the process; nothing is said yet.
+    pub(crate) fn start(&self) -> Conversation {
+        let mut child = self
+            .command()
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -100,7 +114,15 @@ impl Program {
             String::from_utf8_lossy(&text).into_owned()
         });
         let stdin = child.stdin.take();
-        Conversation { child, stdin, lines, stderr: Some(stderr), unread: HashMap::new(), next_id: 0 }
+        Conversation {
+            child,
+            stdin,
+            lines,
+            stderr: Some(stderr),
+            unread: HashMap::new(),
+            heard: VecDeque::new(),
+            next_id: 0,
+        }
     }
 
     /// Starts it and shakes hands as a client of 2025-11-25.
@@ -129,6 +151,8 @@ pub(crate) struct Conversation {
     stderr: Option<JoinHandle<String>>,
     /// Answers that came before somebody asked for them, by id.
     unread: HashMap<String, Value>,
+    /// Notifications that came while an answer was awaited.
+    heard: VecDeque<Value>,
     next_id: u64,
 }
 
@@ -197,9 +221,34 @@ impl Conversation {
                 return answer;
             }
             let message = self.next().unwrap_or_else(|| panic!("the process ended before it answered {id}"));
+            if message.get("method").is_some() {
+                self.heard.push_back(message);
+                continue;
+            }
             let unread = self.unread.insert(at(&message, "/id").to_string(), message);
             assert!(unread.is_none(), "two answers to one id: {unread:?}");
         }
+    }
+
+    /// Waits for the next notification; `None` where none comes in time. Answers are kept for later.
+    pub(crate) fn notification(&mut self, within: Duration) -> Option<Value> {
+        let until = Instant::now() + within;
+        loop {
+            if let Some(heard) = self.heard.pop_front() {
+                return Some(heard);
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            let message = message(&self.lines.recv_timeout(left).ok()?);
+            if message.get("method").is_some() {
+                return Some(message);
+            }
+            self.unread.insert(at(&message, "/id").to_string(), message);
+        }
+    }
+
+    /// Takes an error that has come for an id, without waiting.
+    pub(crate) fn refusal(&mut self, id: &Value) -> Option<Value> {
+        self.unread.remove(&id.to_string()).filter(|answer| answer.get("error").is_some())
     }
 
     /// Shakes hands and gives the answer.
@@ -258,6 +307,7 @@ impl Conversation {
     fn ended(&mut self) -> Ended {
         let started = Instant::now();
         let mut rest: Vec<Value> = self.unread.drain().map(|(_, message)| message).collect();
+        rest.extend(self.heard.drain(..));
         while let Some(message) = self.next() {
             rest.push(message);
         }

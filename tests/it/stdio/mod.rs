@@ -11,4 +11,5 @@ mod progress;
 // Windows has none to send to another process.
 #[cfg(unix)]
 mod signals;
+mod subscriptions;
 mod traps;

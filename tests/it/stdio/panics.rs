@@ -58,6 +58,9 @@ impl Store for Buggy {
     async fn cache_stats(&self, _: Timestamp) -> Result<CacheStats, StoreError> {
         panic!("a bug")
     }
+    async fn revision(&self) -> Result<i64, StoreError> {
+        panic!("a bug")
+    }
 }
 
 #[tokio::test]

@@ -83,3 +83,25 @@ fn what_is_late_is_brought_by_resume_and_its_words_say_how() {
         assert!(text.contains(problem), "{text}");
     }
 }
+
+#[test]
+fn what_is_left_alone_after_a_failure_is_in_the_metrics() {
+    let folder = tempfile::tempdir().unwrap();
+    let provider = Provider::start(|_: &wiremock::Request| {
+        wiremock::ResponseTemplate::new(429).insert_header("retry-after", "600")
+    });
+    let mut conversation = Program::local(folder.path(), &provider).greet();
+    conversation.refused("route_prompt", &json!({ "prompt": "Hello", "model": "claude-haiku-5-5" }));
+    let id = conversation.request("resources/read", &json!({ "uri": "metrics://providers" }));
+    let answer = conversation.answer(&id);
+    let text = at(&answer, "/result/contents/0/text").as_str().unwrap();
+    let metrics: serde_json::Value = serde_json::from_str(text).unwrap();
+    let anthropic = at(&metrics, "/providers/0");
+    assert_eq!(at(anthropic, "/provider"), "anthropic");
+    assert_eq!(at(anthropic, "/left_alone/0/model"), "claude-haiku-5-5");
+    assert_eq!(at(anthropic, "/left_alone/0/after"), "overloaded");
+    let until: jiff::Timestamp = at(anthropic, "/left_alone/0/until").as_str().unwrap().parse().unwrap();
+    let left = until.duration_since(jiff::Timestamp::now()).as_secs();
+    assert!((590..=760).contains(&left), "{left}");
+    assert_eq!(at(&metrics, "/providers/1/left_alone"), &json!([]));
+}

@@ -48,8 +48,16 @@ impl Provider {
 
     /// Lists the models that were asked, in order.
     pub(crate) fn asked(&self) -> Vec<String> {
-        let requests = self.runtime.block_on(self.server.received_requests()).unwrap();
-        requests.iter().map(model).collect()
+        self.received().iter().map(model).collect()
+    }
+
+    /// Counts all requests.
+    pub(crate) fn count(&self) -> usize {
+        self.received().len()
+    }
+
+    fn received(&self) -> Vec<Request> {
+        self.runtime.block_on(self.server.received_requests()).unwrap()
     }
 
     /// Waits until somebody has asked.

@@ -279,3 +279,19 @@ proptest! {
         });
     }
 }
+
+#[tokio::test]
+async fn the_revision_moves_with_every_commit_whoever_makes_it() {
+    let Stores { here, there, _folder } = stores();
+    let mut last = here.revision().await.unwrap();
+    assert_eq!(here.revision().await.unwrap(), last, "nobody wrote");
+    for (number, store) in [&here, &there, &there, &here].into_iter().enumerate() {
+        store.record_request(record(number as i64), None).await.unwrap();
+        let revision = here.revision().await.unwrap();
+        assert_ne!(revision, last, "commit {number}");
+        assert_eq!(here.revision().await.unwrap(), revision, "nobody wrote since");
+        last = revision;
+    }
+    here.cost_report(everything(None)).await.unwrap();
+    assert_eq!(here.revision().await.unwrap(), last, "reading is no commit");
+}

@@ -1,0 +1,111 @@
+//! What a request needs: configuration, providers, store, weights.
+
+use std::fs;
+use std::path::Path;
+
+use jiff::{SignedDuration, Timestamp};
+use strum::VariantArray;
+
+use super::{Check, State};
+use crate::app::{App, weights_source};
+use crate::config::{Config, Mode};
+use crate::domain::model::ProviderId;
+use crate::domain::record::Forget;
+use crate::domain::report::ReportQuery;
+use crate::embed::minilm::DeviceChoice;
+use crate::embed::weights::Reach;
+use crate::routing::candidates::{no_provider, variable};
+use crate::store::local::SCHEMA_VERSION;
+use crate::store::{ForgetMode, StoreError};
+
+/// Requests may be recorded a little after the clock was read.
+const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(1);
+
+pub(super) fn configuration(config: &Config) -> Check {
+    let file = config.file.as_ref().map_or_else(
+        || "no TOML file; everything is from the environment".to_owned(),
+        |path| path.display().to_string(),
+    );
+    Check::new("configuration", State::Ok, &format!("version {}, {file}", env!("CARGO_PKG_VERSION")))
+}
+
+/// Lists the configured providers and the model that savings are stated against; no key is shown.
+pub(super) fn providers(app: &App, now: Timestamp) -> Vec<Check> {
+    let configured = app.pipeline.providers.ids();
+    let mut checks: Vec<Check> = ProviderId::VARIANTS
+        .iter()
+        .filter(|provider| configured.contains(provider))
+        .map(|provider| {
+            let count =
+                app.pipeline.models.iter().filter(|card| card.reference.provider == *provider).count();
+            let is_simulated = app.config.mode == Mode::Simulate;
+            let how = if is_simulated { "simulated" } else { "set, not shown" };
+            let hint = if count == 0 { "; hint: add [[models]] to the TOML file, or pin one" } else { "" };
+            let sentence = format!("{}: {how}; {count} models{hint}", variable(*provider));
+            Check::new(format!("provider {provider}"), State::Ok, &sentence)
+        })
+        .collect();
+    if checks.is_empty() {
+        checks.push(Check::new("providers", State::Failed, &no_provider().to_string()));
+    }
+    checks.push(match app.pipeline.baseline_model(now) {
+        Some(reference) => Check::new("savings baseline", State::Ok, &reference.to_string()),
+        None => {
+            let sentence = "none: no priced model is configured; hint: set BASELINE_MODEL";
+            Check::new("savings baseline", State::Warning, sentence)
+        }
+    });
+    checks
+}
+
+/// Opens the store, and begins to write without writing anything.
+pub(super) async fn store(app: &App, now: Timestamp) -> Check {
+    let path = app.config.store_path();
+    let look = async {
+        // Counting for deletion takes the lock that writing takes.
+        app.pipeline.store.forget_cache(Forget::OlderThan(Timestamp::UNIX_EPOCH), ForgetMode::Count).await?;
+        app.pipeline.store.cache_stats(now).await
+    };
+    let result: Result<_, StoreError> = look.await;
+    match result {
+        Ok(stats) => {
+            let sentence = format!(
+                "{}: writable, schema {SCHEMA_VERSION}, {:.1} MB, {} cached answers",
+                path.display(),
+                megabytes(&path),
+                stats.entries
+            );
+            Check::new("store", State::Ok, &sentence)
+        }
+        Err(error) => Check::new("store", State::Failed, &error.to_string()),
+    }
+}
+
+/// Says whether the store holds requests from after now.
+pub(super) async fn has_later_requests(app: &App, now: Timestamp) -> bool {
+    let Ok(from) = now.checked_add(CLOCK_TOLERANCE) else { return false };
+    let query = ReportQuery { from, to: Timestamp::MAX, group_by: None };
+    // A store that cannot be read is reported by its own check.
+    let report = app.pipeline.store.cost_report(query).await;
+    report.is_ok_and(|report| report.totals.requests + report.totals.unsettled_requests > 0)
+}
+
+/// Adds up the file and its write-ahead log.
+fn megabytes(path: &Path) -> f64 {
+    let log = path.with_extension("sqlite3-wal");
+    let size = |path: &Path| fs::metadata(path).map_or(0, |metadata| metadata.len());
+    (size(path) + size(&log)) as f64 / 1e6
+}
+
+pub(super) fn weights(config: &Config) -> Check {
+    let found = || -> anyhow::Result<String> {
+        let device: DeviceChoice = config.embedding.device.parse()?;
+        let device = device.resolve()?;
+        let weights = weights_source(config)?.load(Reach::LocalOnly)?;
+        Ok(format!("{}, on {device}", weights.folder.display()))
+    };
+    match found() {
+        Ok(sentence) => Check::new("embedding model", State::Ok, &sentence),
+        Err(error) => Check::new("embedding model", State::Warning, &format!("{error:#}")),
+    }
+}
