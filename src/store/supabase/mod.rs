@@ -1,0 +1,335 @@
+//! The team's store: a Supabase project, asked through PostgREST as the signed-in user.
+//!
+//! Row-level security decides what is seen; no call names a user. A lookup is one round trip, and so is a record.
+//! While the project does not answer, records wait in the outbox and lookups find nothing.
+
+pub mod outbox;
+mod rest;
+mod rows;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use self::outbox::{Letter, Outbox};
+use self::rest::{Failure, Rest};
+use self::rows::{BoughtRow, EntryRow, ReportRow, RequestRow, Unreadable, hex, parsed, vector};
+use super::{ForgetMode, NearestQuery, Recorded, Store, StoreError};
+use crate::auth::{Auth, Project};
+use crate::cache::retirement::is_retired;
+use crate::domain::ids::RequestId;
+use crate::domain::model::ModelRef;
+use crate::domain::outcome::{Outcome, OutcomeQuery, OutcomeSource};
+use crate::domain::rating::{Rating, RatingEffect, Score, Verdict};
+use crate::domain::record::{
+    CacheEntry, Forget, Neighbour, RequestRecord, RequestStatus, ScopeHash, StoredEmbedding,
+};
+use crate::domain::report::{CacheStats, Report, ReportQuery};
+use crate::routing::outcomes::asked_models;
+
+/// How long a lookup or a record may hold up a request.
+const REQUEST_PATIENCE: Duration = Duration::from_secs(2);
+/// How long somebody waits for a report.
+const REPORT_PATIENCE: Duration = Duration::from_secs(10);
+
+/// A Supabase project as a [`Store`].
+pub struct SupabaseStore {
+    rest: Rest,
+    outbox: Outbox,
+}
+
+impl std::fmt::Debug for SupabaseStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SupabaseStore").finish_non_exhaustive()
+    }
+}
+
+impl SupabaseStore {
+    /// Takes the program's HTTP client, the project, its user's session, and what keeps records meanwhile.
+    pub const fn new(client: reqwest::Client, project: Project, auth: Auth, outbox: Outbox) -> Self {
+        Self { rest: Rest::new(client, project, auth), outbox }
+    }
+
+    /// Gives the records that wait.
+    pub const fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
+    /// Delivers what waits for the signed-in user, oldest first; returns how many letters are gone from the outbox.
+    ///
+    /// A letter that will never be taken is put aside and holds up no other. Cancel safe: yes, because each letter is
+    /// idempotent by the id in it.
+    pub async fn deliver(&self) -> Result<u64, StoreError> {
+        let mut gone = 0;
+        loop {
+            let token = self.rest.auth().token().await.map_err(|error| StoreError::from(Failure::from(error)))?;
+            let letters = self.outbox.waiting(token.user).await?;
+            if letters.is_empty() {
+                return Ok(gone);
+            }
+            for letter in letters {
+                let result: Result<Value, Failure> =
+                    self.rest.call(letter.function(), letter.arguments(), REPORT_PATIENCE).await;
+                match result {
+                    Ok(_) => self.outbox.delivered(letter.number).await?,
+                    Err(Failure::Refused { code }) => self.outbox.put_aside(letter.number, &code).await?,
+                    Err(Failure::Missing) => self.outbox.put_aside(letter.number, "PT404").await?,
+                    Err(failure) => return Err(failure.into()),
+                }
+                gone += 1;
+            }
+        }
+    }
+
+    async fn call<T: DeserializeOwned>(
+        &self,
+        function: &str,
+        arguments: &Value,
+        patience: Duration,
+    ) -> Result<T, StoreError> {
+        Ok(self.rest.call(function, arguments, patience).await?)
+    }
+
+    /// Has something recorded now, or as soon as the project answers.
+    async fn write(&self, function: &'static str, arguments: Value) -> Result<Recorded, StoreError> {
+        let problem = match self.rest.call::<Value>(function, &arguments, REQUEST_PATIENCE).await {
+            Ok(_) => return Ok(Recorded::Now),
+            Err(Failure::Unavailable { problem }) => problem,
+            Err(failure) => return Err(failure.into()),
+        };
+        // It is sent under its own user's token only, whoever is signed in by then.
+        let user = self.rest.auth().user().await?;
+        self.outbox.put(user, Letter::new(function, arguments)).await?;
+        Ok(Recorded::Later { problem })
+    }
+
+    fn recorded(record: &RequestRecord, bought: Option<&CacheEntry>, embedding: Option<&StoredEmbedding>) -> Value {
+        let models: Vec<Value> = asked_models(record)
+            .iter()
+            .map(|asked| {
+                json!({
+                    "provider": asked.reference.provider.as_str(),
+                    "model": asked.reference.model,
+                    "score": asked.score.map(Score::get),
+                })
+            })
+            .collect();
+        let asked = (!models.is_empty()).then(|| {
+            json!({
+                "models": models,
+                "embedder_fingerprint": embedding.map(|stored| &stored.fingerprint),
+                "embedding": embedding.map(|stored| vector(&stored.embedding)),
+            })
+        });
+        json!({ "request": RequestRow::from(record), "bought": bought.map(BoughtRow::from), "asked": asked })
+    }
+}
+
+#[async_trait]
+impl Store for SupabaseStore {
+    async fn find_exact(
+        &self,
+        scope: ScopeHash,
+        prompt_sha256: [u8; 32],
+        now: Timestamp,
+    ) -> Result<Option<CacheEntry>, StoreError> {
+        let arguments =
+            json!({ "scope_hash": hex(&scope.0), "prompt_sha256": hex(&prompt_sha256), "as_of": now });
+        let rows: Vec<EntryRow> = self.call("find_cache_entry", &arguments, REQUEST_PATIENCE).await?;
+        Ok(rows.into_iter().next().map(|row| row.entry(scope, Some(prompt_sha256))).transpose()?)
+    }
+
+    async fn match_cache_entries(&self, query: NearestQuery) -> Result<Vec<Neighbour>, StoreError> {
+        let arguments = json!({
+            "query_embedding": vector(&query.embedding.embedding),
+            "match_threshold": null,
+            "match_count": query.limit,
+            "scope_hash": hex(&query.scope.0),
+            "embedder_fingerprint": query.embedding.fingerprint,
+            "as_of": query.now,
+        });
+        let rows: Vec<EntryRow> = self.call("match_cache_entries", &arguments, REQUEST_PATIENCE).await?;
+        let neighbour = |row: EntryRow| {
+            let similarity = row.similarity.ok_or(Unreadable("similarity"))?.clamp(-1.0, 1.0);
+            Ok::<_, Unreadable>(Neighbour { similarity, entry: row.entry(query.scope, None)? })
+        };
+        Ok(rows.into_iter().map(neighbour).collect::<Result<_, _>>()?)
+    }
+
+    async fn begin_request(&self, intent: RequestRecord) -> Result<Recorded, StoreError> {
+        self.write("record_request", json!({ "request": RequestRow::from(&intent) })).await
+    }
+
+    async fn record_embedded(
+        &self,
+        record: RequestRecord,
+        bought: Option<CacheEntry>,
+        embedding: Option<StoredEmbedding>,
+    ) -> Result<Recorded, StoreError> {
+        let arguments = Self::recorded(&record, bought.as_ref(), embedding.as_ref());
+        self.write("record_request", arguments).await
+    }
+
+    async fn find_request(
+        &self,
+        id: RequestId,
+    ) -> Result<Option<(RequestRecord, Option<String>)>, StoreError> {
+        let arguments = json!({ "request_id": id.to_string() });
+        let row: Option<RequestRow> = self.call("find_request", &arguments, REPORT_PATIENCE).await?;
+        let Some(mut row) = row else { return Ok(None) };
+        let text = row.response_text.take();
+        Ok(Some((RequestRecord::try_from(row)?, text)))
+    }
+
+    async fn rate_response(&self, rating: Rating, now: Timestamp) -> Result<RatingEffect, StoreError> {
+        #[derive(Deserialize)]
+        struct Sums {
+            cache_entry_id: Option<String>,
+            approval_sum: Option<f64>,
+            rating_count: Option<u64>,
+            retired_at: Option<Timestamp>,
+        }
+        let unknown = || StoreError::UnknownRequest(rating.request_id);
+        let (record, _) = self.find_request(rating.request_id).await?.ok_or_else(unknown)?;
+        let arguments = json!({
+            "request_id": rating.request_id.to_string(),
+            "score": rating.score.get(),
+            "verdict": rating.verdict.map(|verdict| verdict.to_string()),
+            "comment": rating.comment,
+            "outcome": outcome(&record, &rating),
+            "as_of": now,
+        });
+        let sums: Sums = self.call("rate_response", &arguments, REPORT_PATIENCE).await?;
+        let (Some(entry_id), Some(approval_sum), Some(rating_count)) =
+            (sums.cache_entry_id, sums.approval_sum, sums.rating_count)
+        else {
+            return Ok(RatingEffect::Recorded);
+        };
+        if sums.retired_at.is_some() || !is_retired(approval_sum, rating_count) {
+            let is_out = sums.retired_at.is_some();
+            return Ok(if is_out { RatingEffect::EntryRetired } else { RatingEffect::Recorded });
+        }
+        let arguments = json!({
+            "entry_id": entry_id,
+            "approval_sum": approval_sum,
+            "rating_count": rating_count,
+            "as_of": now,
+        });
+        let is_out: bool = self.call("retire_cache_entry", &arguments, REPORT_PATIENCE).await?;
+        Ok(if is_out { RatingEffect::EntryRetired } else { RatingEffect::Recorded })
+    }
+
+    async fn forget_cache(&self, forget: Forget, mode: ForgetMode) -> Result<u64, StoreError> {
+        let mut arguments = match &forget {
+            Forget::Request(id) => json!({ "request_id": id.to_string() }),
+            Forget::Like { embedding, min_similarity } => json!({
+                "query_embedding": vector(&embedding.embedding),
+                "embedder_fingerprint": embedding.fingerprint,
+                "min_similarity": min_similarity,
+            }),
+            Forget::OlderThan(time) => json!({ "older_than": time }),
+            Forget::All => json!({ "everything": true }),
+        };
+        if let Value::Object(arguments) = &mut arguments {
+            arguments.insert("dry_run".to_owned(), json!(mode == ForgetMode::Count));
+        }
+        self.call("forget_cache", &arguments, REPORT_PATIENCE).await
+    }
+
+    async fn nearest_outcomes(&self, query: OutcomeQuery) -> Result<Vec<Outcome>, StoreError> {
+        #[derive(Deserialize)]
+        struct OutcomeRow {
+            similarity: f32,
+            provider: String,
+            model: String,
+            score: f64,
+            source: String,
+            created_at: Timestamp,
+        }
+        let arguments = json!({
+            "query_embedding": vector(&query.embedding.embedding),
+            "embedder_fingerprint": query.embedding.fingerprint,
+            "match_count": query.limit,
+        });
+        let rows: Vec<OutcomeRow> = self.call("nearest_outcomes", &arguments, REQUEST_PATIENCE).await?;
+        let outcome = |row: OutcomeRow| {
+            Ok::<_, Unreadable>(Outcome {
+                similarity: row.similarity.clamp(-1.0, 1.0),
+                reference: ModelRef { provider: parsed(&row.provider)?, model: row.model },
+                score: Score::new(row.score).map_err(|_| Unreadable("score"))?,
+                source: parsed(&row.source)?,
+                age_seconds: u64::try_from(query.now.duration_since(row.created_at).as_secs()).unwrap_or(0),
+            })
+        };
+        Ok(rows.into_iter().map(outcome).collect::<Result<_, _>>()?)
+    }
+
+    async fn has_outcomes(&self) -> Result<bool, StoreError> {
+        // Asking would take as long as looking for them.
+        Ok(true)
+    }
+
+    async fn cost_report(&self, query: ReportQuery) -> Result<Report, StoreError> {
+        // What this machine still holds belongs into the sum.
+        if !self.outbox.is_empty().await? {
+            self.deliver().await?;
+        }
+        let arguments = json!({
+            "from_time": query.from,
+            "to_time": (query.to < Timestamp::MAX).then_some(query.to),
+            "group_by": query.group_by.map(|group_by| group_by.to_string()),
+        });
+        let row: ReportRow = self.call("cost_report", &arguments, REPORT_PATIENCE).await?;
+        Ok(Report {
+            totals: row.totals.into(),
+            groups: row.groups.into_iter().map(Into::into).collect(),
+        })
+    }
+
+    async fn cache_stats(&self, now: Timestamp) -> Result<CacheStats, StoreError> {
+        #[derive(Deserialize)]
+        struct StatsRow {
+            entries: u64,
+            expired_entries: u64,
+            retired_entries: u64,
+            hits: u64,
+        }
+        let rows: Vec<StatsRow> =
+            self.call("get_user_cache_stats", &json!({ "as_of": now }), REPORT_PATIENCE).await?;
+        let row = rows.into_iter().next().ok_or(Unreadable("statistics"))?;
+        Ok(CacheStats {
+            entries: row.entries,
+            expired_entries: row.expired_entries,
+            retired_entries: row.retired_entries,
+            hits: row.hits,
+        })
+    }
+}
+
+/// Says what a rating means for the model that answered; the same rule as in the local store.
+fn outcome(record: &RequestRecord, rating: &Rating) -> Option<Value> {
+    let reference = record.reference.as_ref().filter(|_| record.status == RequestStatus::Completed)?;
+    let is_about_the_cache = matches!(rating.verdict, Some(Verdict::Wrong | Verdict::Stale));
+    let (score, source) = if is_about_the_cache {
+        let asked = asked_models(record).into_iter().find(|asked| asked.reference == *reference);
+        (asked.and_then(|asked| asked.score), OutcomeSource::Automatic)
+    } else {
+        (Some(rating.score), OutcomeSource::Rating)
+    };
+    Some(json!({
+        "provider": reference.provider.as_str(),
+        "model": reference.model,
+        "score": score.map(Score::get),
+        "source": source.to_string(),
+    }))
+}
+
+impl From<Unreadable> for StoreError {
+    fn from(unreadable: Unreadable) -> Self {
+        Self::Failed(format!("a row of the project has an unreadable {}", unreadable.0))
+    }
+}

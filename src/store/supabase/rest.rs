@@ -1,0 +1,206 @@
+//! Calls the project's functions through PostgREST, as the signed-in user.
+//!
+//! Whether an error is the token's, the schema's, the request's or the network's is told by its code, not by its
+//! status. A refused token is renewed once; nothing else is tried again here.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use postgrest::Postgrest;
+use reqwest::header::{HeaderName, HeaderValue};
+use reqwest::{Client, Method, StatusCode, Url};
+use secrecy::ExposeSecret;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::auth::{Auth, AuthError, Project, UserToken};
+use crate::store::StoreError;
+
+/// Bytes that an answer may have.
+const MAX_ANSWER_BYTES: usize = 32 << 20;
+
+/// The functions of one project.
+pub(super) struct Rest {
+    client: Client,
+    project: Project,
+    auth: Auth,
+    builder: OnceLock<Postgrest>,
+}
+
+/// Why a call was not answered, by what the caller can do about it.
+#[derive(Debug, Clone)]
+pub(super) enum Failure {
+    /// The token was refused; another may do.
+    Token { code: String },
+    Auth(AuthError),
+    /// What was asked for is not there.
+    Missing,
+    /// The database lacks the function or a table of it.
+    NotMigrated { code: String },
+    /// The call as it stands will never be taken.
+    Refused { code: String },
+    /// It may be taken later.
+    Unavailable { problem: String },
+}
+
+impl Rest {
+    pub(super) const fn new(client: Client, project: Project, auth: Auth) -> Self {
+        Self { client, project, auth, builder: OnceLock::new() }
+    }
+
+    pub(super) const fn auth(&self) -> &Auth {
+        &self.auth
+    }
+
+    /// Calls a function as the user that is signed in; a token that is refused is replaced once.
+    pub(super) async fn call<T: DeserializeOwned>(
+        &self,
+        function: &str,
+        arguments: &Value,
+        patience: Duration,
+    ) -> Result<T, Failure> {
+        let token = self.auth.token().await.map_err(Failure::from)?;
+        match self.call_as(&token, function, arguments, patience).await {
+            Err(Failure::Token { code }) => {
+                let token = self.auth.instead_of(&token, &code).await.map_err(Failure::from)?;
+                self.call_as(&token, function, arguments, patience).await
+            }
+            result => result,
+        }
+    }
+
+    /// Calls a function under one token.
+    pub(super) async fn call_as<T: DeserializeOwned>(
+        &self,
+        token: &UserToken,
+        function: &str,
+        arguments: &Value,
+        patience: Duration,
+    ) -> Result<T, Failure> {
+        let request = self.request(token, function, arguments)?;
+        let answer = tokio::time::timeout(patience, async {
+            let response = request.send().await.map_err(|error| {
+                let problem = if error.is_connect() { "not reachable" } else { "the connection broke" };
+                Failure::Unavailable { problem: problem.to_owned() }
+            })?;
+            let status = response.status();
+            let body = response
+                .bytes()
+                .await
+                .map_err(|_| Failure::Unavailable { problem: "its answer broke off".to_owned() })?;
+            Ok((status, body))
+        });
+        let (status, body) = answer.await.map_err(|_| Failure::Unavailable {
+            problem: format!("no answer within {} ms", patience.as_millis()),
+        })??;
+        if !status.is_success() {
+            return Err(failure(status, &body));
+        }
+        let unreadable = || Failure::Unavailable { problem: "its answer cannot be read".to_owned() };
+        if body.len() > MAX_ANSWER_BYTES {
+            return Err(unreadable());
+        }
+        // A function without a result is answered by an empty body.
+        let body: &[u8] = if body.is_empty() { b"null" } else { &body };
+        serde_json::from_slice(body).map_err(|_| unreadable())
+    }
+
+    /// Takes method, URL, headers and body from the builder of the crate `postgrest`, whose own HTTP client is an old
+    /// one and opens no connection: the program's client sends.
+    fn request(
+        &self,
+        token: &UserToken,
+        function: &str,
+        arguments: &Value,
+    ) -> Result<reqwest::RequestBuilder, Failure> {
+        let broken = || Failure::Refused { code: "unsendable".to_owned() };
+        let builder = self
+            .builder
+            .get_or_init(|| Postgrest::new(self.project.endpoint(&["rest", "v1"]).as_str()));
+        let built = builder.rpc(function, arguments.to_string()).build().build().map_err(|_| broken())?;
+        let method = Method::from_bytes(built.method().as_str().as_bytes()).map_err(|_| broken())?;
+        let url = Url::parse(built.url().as_str()).map_err(|_| broken())?;
+        let mut request = self.client.request(method, url);
+        for (name, value) in built.headers() {
+            let name = HeaderName::from_bytes(name.as_str().as_bytes()).map_err(|_| broken())?;
+            let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| broken())?;
+            request = request.header(name, value);
+        }
+        let body = built.body().and_then(|body| body.as_bytes()).unwrap_or_default().to_vec();
+        Ok(request
+            .header("apikey", self.project.key_header())
+            .bearer_auth(token.bearer.expose_secret())
+            .body(body))
+    }
+}
+
+/// Reads an error by its code; the message may tell of rows and is left out.
+fn failure(status: StatusCode, body: &[u8]) -> Failure {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let code = body.get("code").and_then(Value::as_str).unwrap_or_default();
+    let is_code = (1..=16).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let code = if is_code { code.to_owned() } else { format!("http{}", status.as_u16()) };
+    match code.as_str() {
+        "PGRST301" | "PGRST302" | "PGRST303" => Failure::Token { code },
+        "PT404" => Failure::Missing,
+        "PGRST202" | "PGRST205" | "42883" | "42P01" | "42703" | "3F000" => Failure::NotMigrated { code },
+        // The gateway refuses a key before the database sees the call.
+        "http401" | "http403" => Failure::Auth(AuthError::KeyRefused { code }),
+        _ if code.starts_with("22") || code.starts_with("23") || code == "42501" => Failure::Refused { code },
+        _ if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS && status != StatusCode::REQUEST_TIMEOUT => {
+            Failure::Refused { code }
+        }
+        _ => Failure::Unavailable { problem: code },
+    }
+}
+
+impl From<AuthError> for Failure {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::Unavailable { problem } => Self::Unavailable { problem },
+            other => Self::Auth(other),
+        }
+    }
+}
+
+impl From<Failure> for StoreError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Token { code } => Self::Auth(AuthError::Over { code }),
+            Failure::Auth(error) => Self::Auth(error),
+            Failure::Missing => Self::Refused { code: "PT404".to_owned() },
+            Failure::NotMigrated { code } => Self::NotMigrated { code },
+            Failure::Refused { code } => Self::Refused { code },
+            Failure::Unavailable { problem } => Self::Unavailable { problem },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_told_by_its_code_and_its_message_goes_nowhere() {
+        let check = |status: u16, body: &str, expected: &str| {
+            let found = format!("{:?}", failure(StatusCode::from_u16(status).unwrap(), body.as_bytes()));
+            assert!(found.starts_with(expected) && !found.contains("canary"), "{status} {body}: {found}");
+        };
+        let body = |code: &str| format!(r#"{{"code":"{code}","message":"canary","details":"canary"}}"#);
+        check(401, &body("PGRST301"), "Token");
+        check(401, &body("PGRST303"), "Token");
+        // A missing grant is 401 with some servers and 403 with others; it is never the token's fault.
+        check(401, &body("42501"), "Refused");
+        check(403, &body("42501"), "Refused");
+        check(404, &body("PGRST202"), "NotMigrated");
+        check(404, &body("PT404"), "Missing");
+        check(400, &body("22000"), "Refused");
+        check(409, &body("23505"), "Refused");
+        check(500, &body("57014"), "Unavailable");
+        check(503, &body("PGRST000"), "Unavailable");
+        check(429, "", "Unavailable");
+        check(502, "<html>canary</html>", "Unavailable");
+        check(401, r#"{"message":"Invalid API key canary"}"#, "Auth(KeyRefused");
+        check(400, r#"{"code":"a sentence, not a code: canary"}"#, "Refused { code: \"http400\"");
+    }
+}
