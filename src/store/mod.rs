@@ -85,6 +85,13 @@ pub trait Store: Send + Sync {
         bought: Option<CacheEntry>,
     ) -> Result<(), StoreError>;
 
+    /// Finds a request as it was recorded, to the microsecond, with the text of the answer that it bought or was
+    /// served where the cache still keeps it.
+    async fn find_request(
+        &self,
+        id: RequestId,
+    ) -> Result<Option<(RequestRecord, Option<String>)>, StoreError>;
+
     /// Records a rating, the last one of a request counting, and retires an entry that has earned it.
     async fn rate_response(&self, rating: Rating, now: Timestamp) -> Result<RatingEffect, StoreError>;
 

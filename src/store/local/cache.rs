@@ -3,10 +3,9 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
-use super::requests::whole;
-use crate::domain::embedding::{Embedding, dot};
+use super::columns::{count, from_bytes, model, money, named, time, to_bytes, whole};
+use crate::domain::embedding::dot;
 use crate::domain::ids::{EntryId, UserId};
-use crate::domain::model::ModelRef;
 use crate::domain::money::Usd;
 use crate::domain::record::{CacheEntry, Forget, ScopeHash, StoredEmbedding};
 use crate::domain::usage::Usage;
@@ -155,20 +154,13 @@ fn like(connection: &Connection, near: &StoredEmbedding, min_similarity: f32) ->
 
 /// Reads an entry from [`COLUMNS`]; the embedding stays in the store.
 pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<CacheEntry> {
-    let id: String = row.get(0)?;
-    let request_id: String = row.get(13)?;
-    let provider: String = row.get(4)?;
-    let finish_reason: String = row.get(12)?;
     Ok(CacheEntry {
-        id: id.parse().map_err(|error| unreadable(0, error))?,
+        id: named(row, 0)?,
         scope: ScopeHash(row.get(1)?),
         prompt_sha256: row.get(2)?,
         embedding: None,
         text: row.get(3)?,
-        reference: ModelRef {
-            provider: provider.parse().map_err(|error| unreadable(4, error))?,
-            model: row.get(5)?,
-        },
+        reference: model(row, 4)?,
         usage: Usage {
             input_tokens: count(row, 6)?,
             cached_input_tokens: count(row, 7)?,
@@ -177,31 +169,10 @@ pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<CacheEntry> {
             output_tokens: count(row, 9)?,
             reasoning_tokens: count(row, 10)?,
         },
-        cost: row.get::<_, Option<i64>>(11)?.map(Usd::from_pico),
-        finish_reason: finish_reason.parse().map_err(|error| unreadable(12, error))?,
-        request_id: request_id.parse().map_err(|error| unreadable(13, error))?,
+        cost: money(row, 11)?,
+        finish_reason: named(row, 12)?,
+        request_id: named(row, 13)?,
         created_at: time(row, 14)?,
         expires_at: time(row, 15)?,
     })
-}
-
-fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
-    Ok(u64::try_from(row.get::<_, i64>(column)?).unwrap_or(0))
-}
-
-fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
-    Timestamp::from_microsecond(row.get(column)?).map_err(|error| unreadable(column, error))
-}
-
-fn unreadable(column: usize, error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(error))
-}
-
-fn to_bytes(embedding: &Embedding) -> Vec<u8> {
-    embedding.as_slice().iter().flat_map(|number| number.to_le_bytes()).collect()
-}
-
-/// Reads little-endian `f32`s; bytes that are left over are dropped.
-pub(super) fn from_bytes(bytes: &[u8]) -> Vec<f32> {
-    bytes.as_chunks::<4>().0.iter().map(|chunk| f32::from_le_bytes(*chunk)).collect()
 }

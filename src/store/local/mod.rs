@@ -4,6 +4,7 @@
 //! before the first call, and a store that cannot be opened is tried again by the next.
 
 mod cache;
+mod columns;
 mod feedback;
 mod report;
 mod requests;
@@ -20,6 +21,7 @@ use jiff::Timestamp;
 
 use self::thread::StoreThread;
 use super::{ForgetMode, NearestQuery, Store, StoreError};
+use crate::domain::ids::RequestId;
 use crate::domain::rating::{Rating, RatingEffect};
 use crate::domain::record::{CacheEntry, Forget, Neighbour, RequestRecord, ScopeHash};
 use crate::domain::report::{CacheStats, Report, ReportQuery};
@@ -100,6 +102,13 @@ impl Store for LocalStore {
             .await?;
         self.checkpoint_at_times();
         Ok(())
+    }
+
+    async fn find_request(
+        &self,
+        id: RequestId,
+    ) -> Result<Option<(RequestRecord, Option<String>)>, StoreError> {
+        self.requests.run(move |open| requests::find(&open.connection, id)).await
     }
 
     async fn rate_response(&self, rating: Rating, now: Timestamp) -> Result<RatingEffect, StoreError> {

@@ -9,7 +9,10 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use super::thread::meaning;
 use crate::store::StoreError;
 
-const MIGRATIONS: [&str; 1] = [include_str!("../../../migrations/local/0001_requests_and_cache.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../../../migrations/local/0001_requests_and_cache.sql"),
+    include_str!("../../../migrations/local/0002_requests_read_back.sql"),
+];
 
 /// The schema that this program reads and writes.
 pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;

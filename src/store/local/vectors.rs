@@ -8,7 +8,8 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, params};
 
-use super::cache::{COLUMNS, entry, from_bytes};
+use super::cache::{COLUMNS, entry};
+use super::columns::from_bytes;
 use crate::domain::embedding::{DIMENSIONS, dot};
 use crate::domain::ids::UserId;
 use crate::domain::record::{Neighbour, ScopeHash};

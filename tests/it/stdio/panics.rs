@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ai_cost_optimizer::app::App;
 use ai_cost_optimizer::config::{Config, Mode};
+use ai_cost_optimizer::domain::ids::RequestId;
 use ai_cost_optimizer::domain::rating::{Rating, RatingEffect};
 use ai_cost_optimizer::domain::record::{CacheEntry, Forget, Neighbour, RequestRecord, ScopeHash};
 use ai_cost_optimizer::domain::report::{CacheStats, Report, ReportQuery};
@@ -37,6 +38,12 @@ impl Store for Buggy {
         panic!("a bug")
     }
     async fn record_request(&self, _: RequestRecord, _: Option<CacheEntry>) -> Result<(), StoreError> {
+        panic!("a bug")
+    }
+    async fn find_request(
+        &self,
+        _: RequestId,
+    ) -> Result<Option<(RequestRecord, Option<String>)>, StoreError> {
         panic!("a bug")
     }
     async fn rate_response(&self, _: Rating, _: Timestamp) -> Result<RatingEffect, StoreError> {

@@ -17,13 +17,13 @@ use strum::VariantArray as _;
 use super::samples::{at_angle, entry, hit, later, now, record};
 
 /// A store, a second handle to the same data as another process has it, and what keeps both alive.
-struct Stores {
-    here: Arc<dyn Store>,
-    there: Arc<dyn Store>,
-    _folder: tempfile::TempDir,
+pub(super) struct Stores {
+    pub(super) here: Arc<dyn Store>,
+    pub(super) there: Arc<dyn Store>,
+    pub(super) _folder: tempfile::TempDir,
 }
 
-fn stores() -> Stores {
+pub(super) fn stores() -> Stores {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("new folder").join("store.sqlite3");
     let open = || -> Arc<dyn Store> { Arc::new(LocalStore::new(path.clone())) };
