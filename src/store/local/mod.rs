@@ -6,9 +6,11 @@
 mod cache;
 mod columns;
 mod feedback;
+mod quantised;
 mod report;
 mod requests;
 mod schema;
+mod shelf;
 mod thread;
 mod vectors;
 
