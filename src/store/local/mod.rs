@@ -6,6 +6,7 @@
 mod cache;
 mod columns;
 mod feedback;
+mod periods;
 mod quantised;
 mod report;
 mod requests;
@@ -140,7 +141,7 @@ impl Store for LocalStore {
     }
 
     async fn cost_report(&self, query: ReportQuery) -> Result<Report, StoreError> {
-        self.reports.run(move |open| report::cost_report(&open.connection, query)).await
+        self.reports.run(move |open| report::cost_report(&mut open.connection, query)).await
     }
 
     async fn cache_stats(&self, now: Timestamp) -> Result<CacheStats, StoreError> {

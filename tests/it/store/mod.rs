@@ -1,5 +1,7 @@
 //! What every store does, shown on the local one.
 
 mod contract;
+mod migrations;
 mod records;
+mod reports;
 mod samples;
