@@ -24,6 +24,7 @@ use crate::domain::decision::Decision;
 use crate::domain::ids::RequestId;
 use crate::domain::model::{ModelRef, ProviderId};
 use crate::domain::money::Usd;
+use crate::domain::outcome::Outcome;
 use crate::domain::prompt::RouteRequest;
 use crate::domain::record::{Baseline, RequestRecord, RequestStatus};
 use crate::domain::usage::Usage;
@@ -92,7 +93,8 @@ impl Pipeline {
         if let Some(found) = self.find_similar(&mut journey, embedding.as_ref()).await {
             return Ok(self.serve(journey, found).await);
         }
-        let decision = self.decide(&journey.request, journey.at, &self.providers.ids())?;
+        let (embedding, evidence) = self.evidence(&mut journey, embedding).await;
+        let decision = self.decide(&journey.request, journey.at, &self.providers.ids(), &evidence)?;
         let id = journey.id;
         let pipeline = self.clone();
         // The intent is part of the task: an intent whose caller went away would stand for a payment never made.
@@ -114,7 +116,7 @@ impl Pipeline {
             configured = ProviderId::VARIANTS.to_vec();
             degraded.push(no_provider().to_string());
         }
-        let decision = self.decide(&journey.request, journey.at, &configured)?;
+        let decision = self.decide(&journey.request, journey.at, &configured, &[])?;
         let mut record = journey.intent(&decision);
         record.source = Some(Source::Plan);
         Ok(Plan { record, candidates: decision.candidates, degraded, simulated: self.settings.simulated })
@@ -125,10 +127,11 @@ impl Pipeline {
         request: &RouteRequest,
         at: Timestamp,
         configured: &[ProviderId],
+        evidence: &[Outcome],
     ) -> Result<Decision, RouteError> {
         let supply = Supply { models: &self.models, catalogue: &self.catalogue, configured };
         let candidates = eligible(supply, request, at)?;
-        Ok(strategy(request.strategy).decide(&Question { request, candidates: &candidates }))
+        Ok(strategy(request.strategy).decide(&Question { request, candidates: &candidates, evidence }))
     }
 
     /// Answers from the cache: it costs nothing, and saves what the baseline would have cost.

@@ -43,8 +43,8 @@ impl Pipeline {
         record.cost_estimated = asked.attempts.iter().any(|attempt| attempt.cost_estimated);
         record.attempts = asked.attempts;
         record.latency_ms = journey.elapsed_ms();
-        let bought = journey.entry(&record, &text, embedding);
-        if let Err(error) = self.record(&record, bought).await {
+        let bought = journey.entry(&record, &text, embedding.clone());
+        if let Err(error) = self.record(&record, bought, embedding).await {
             tracing::error!(request.id = %journey.id, %error, "a paid request was not recorded; its intent stands");
             journey.degraded.push(format!("the cost of this request is in no report: {error}"));
         }
@@ -96,14 +96,20 @@ impl Pipeline {
         record.baseline = self.baseline(&completion.usage, journey.at);
     }
 
-    async fn record(&self, record: &RequestRecord, bought: Option<CacheEntry>) -> Result<(), StoreError> {
-        let mut result = self.store.record_request(record.clone(), bought.clone()).await;
+    async fn record(
+        &self,
+        record: &RequestRecord,
+        bought: Option<CacheEntry>,
+        embedding: Option<StoredEmbedding>,
+    ) -> Result<(), StoreError> {
+        let write = || self.store.record_embedded(record.clone(), bought.clone(), embedding.clone());
+        let mut result = write().await;
         for wait in RECORD_RETRIES {
             if result.is_ok() {
                 break;
             }
             tokio::time::sleep(wait).await;
-            result = self.store.record_request(record.clone(), bought.clone()).await;
+            result = write().await;
         }
         result
     }

@@ -9,6 +9,7 @@
 mod config;
 mod contract;
 mod embedding;
+mod learning;
 mod money;
 mod providers;
 mod stdio;

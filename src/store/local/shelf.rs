@@ -55,10 +55,27 @@ impl Shelf {
 
     /// Takes a row out, if it is here.
     pub(super) fn remove(&mut self, row_number: i64) {
-        let Ok(place) = self.row_numbers.binary_search(&row_number) else { return };
-        let Some(scale) = self.scales.get_mut(place).filter(|scale| !scale.is_nan()) else { return };
-        *scale = f32::NAN;
-        self.gone += 1;
+        if let Ok(place) = self.row_numbers.binary_search(&row_number) {
+            self.mark(place);
+            self.clear_away_if_most_are_gone();
+        }
+    }
+
+    /// Takes out all rows whose numbers are below one.
+    pub(super) fn remove_before(&mut self, row_number: i64) {
+        let end = self.row_numbers.partition_point(|earlier| *earlier < row_number);
+        (0..end).for_each(|place| self.mark(place));
+        self.clear_away_if_most_are_gone();
+    }
+
+    fn mark(&mut self, place: usize) {
+        if let Some(scale) = self.scales.get_mut(place).filter(|scale| !scale.is_nan()) {
+            *scale = f32::NAN;
+            self.gone += 1;
+        }
+    }
+
+    fn clear_away_if_most_are_gone(&mut self) {
         if self.gone * 2 > self.row_numbers.len() {
             self.clear_away();
         }
@@ -149,6 +166,17 @@ mod tests {
             prop_assert_eq!(numbers, rows.keys().copied().collect::<Vec<_>>());
             let five = shelf.nearest(&wanted, 5, 0);
             prop_assert_eq!(&five[..], &found[..found.len().min(5)]);
+        }
+    }
+
+    #[test]
+    fn all_rows_before_one_can_be_taken_out() {
+        let mut shelf = Shelf::default();
+        (1..10).for_each(|row| shelf.add(row, &at(1), i64::MAX));
+        let wanted = Wanted::new(&at(0)).expect("a direction");
+        for (first, left) in [(1, 9), (3, 7), (3, 7), (8, 2), (i64::MAX, 0)] {
+            shelf.remove_before(first);
+            assert_eq!(shelf.nearest(&wanted, 20, 0).len(), left, "before {first}");
         }
     }
 

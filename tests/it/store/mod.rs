@@ -2,6 +2,7 @@
 
 mod contract;
 mod migrations;
+mod outcomes;
 mod records;
 mod reports;
 mod samples;
