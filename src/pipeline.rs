@@ -27,6 +27,7 @@ use crate::cost::savings;
 use crate::domain::answer::Source;
 use crate::domain::decision::Decision;
 use crate::domain::model::{ModelRef, ProviderId};
+use crate::domain::outcome::Outcome;
 use crate::domain::prompt::RouteRequest;
 use crate::domain::record::{Baseline, RequestStatus};
 use crate::domain::usage::Usage;
@@ -105,7 +106,8 @@ impl Pipeline {
             return Ok(self.serve(journey, found).await);
         }
         progress.is_routing();
-        let decision = self.decide(&journey.request, journey.at, &self.providers.ids())?;
+        let (embedding, evidence) = self.evidence(&mut journey, embedding).await;
+        let decision = self.decide(&journey.request, journey.at, &self.providers.ids(), &evidence)?;
         let key = journey.cache.flight_key();
         match self.flights.board(key, journey.started, journey.intent(&decision), &self.ending.abort) {
             Boarding::Follow(seat) => self.share(journey, seat, progress).await,
@@ -131,7 +133,7 @@ impl Pipeline {
             configured = ProviderId::VARIANTS.to_vec();
             degraded.push(no_provider().to_string());
         }
-        let decision = self.decide(&journey.request, journey.at, &configured)?;
+        let decision = self.decide(&journey.request, journey.at, &configured, &[])?;
         let mut record = journey.intent(&decision);
         record.source = Some(Source::Plan);
         Ok(Plan { record, candidates: decision.candidates, degraded, simulated: self.settings.simulated })
@@ -142,10 +144,11 @@ impl Pipeline {
         request: &RouteRequest,
         at: Timestamp,
         configured: &[ProviderId],
+        evidence: &[Outcome],
     ) -> Result<Decision, RouteError> {
         let supply = Supply { models: &self.models, catalogue: &self.catalogue, configured };
         let candidates = eligible(supply, request, at)?;
-        Ok(strategy(request.strategy).decide(&Question { request, candidates: &candidates }))
+        Ok(strategy(request.strategy).decide(&Question { request, candidates: &candidates, evidence }))
     }
 
     /// Answers from the cache: it costs nothing, and saves what the baseline would have cost.

@@ -9,6 +9,7 @@ pub mod embedding;
 pub mod ids;
 pub mod model;
 pub mod money;
+pub mod outcome;
 pub mod prompt;
 pub mod rating;
 pub mod record;

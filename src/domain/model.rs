@@ -40,6 +40,20 @@ pub struct ModelRef {
     pub model: String,
 }
 
+impl ModelRef {
+    /// Says whether a provider that was asked for this model may bill it under another's name: the same one, or
+    /// the same one with a date or a version after it.
+    pub fn is_billed_as(&self, billed: &Self) -> bool {
+        let version = billed.model.strip_prefix(self.model.as_str());
+        let is_version = |version: &str| {
+            version.is_empty()
+                || version.starts_with(['-', '@', ':'])
+                    && version.chars().skip(1).all(|character| character.is_ascii_digit() || character == '-')
+        };
+        self.provider == billed.provider && version.is_some_and(is_version)
+    }
+}
+
 impl fmt::Display for ModelRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.provider, self.model)
@@ -74,4 +88,26 @@ pub struct ModelCard {
     pub is_streamed: bool,
     /// Where the row comes from, with its date.
     pub source: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dated_name_is_the_same_model_and_a_longer_one_is_not() {
+        let model = |model: &str| ModelRef { provider: ProviderId::Anthropic, model: model.to_owned() };
+        for (billed, is_same) in [
+            ("gpt-6", true),
+            ("gpt-6-2026-11-01", true),
+            ("gpt-6@20261101", true),
+            ("gpt-6-mini", false),
+            ("gpt-60", false),
+            ("gpt", false),
+        ] {
+            assert_eq!(model("gpt-6").is_billed_as(&model(billed)), is_same, "{billed}");
+        }
+        let elsewhere = ModelRef { provider: ProviderId::OpenRouter, model: "gpt-6".to_owned() };
+        assert!(!model("gpt-6").is_billed_as(&elsewhere));
+    }
 }

@@ -1,4 +1,4 @@
-//! The cache's part of the flow: what may be looked up, and what was found.
+//! What is looked up before anybody is asked: cached answers, and how similar prompts were answered.
 
 use std::time::Duration;
 
@@ -9,9 +9,12 @@ use super::flights::FlightKey;
 use super::journey::Journey;
 use crate::cache::admission::{Admission, NEIGHBOURS, admission, choose, is_comparable, may_store};
 use crate::cache::freshness::Volatility;
+use crate::cache::privacy::is_private;
 use crate::cache::scope::{period, prompt_sha256, scope_of};
 use crate::domain::answer::{CacheHit, Source};
+use crate::domain::decision::StrategyName;
 use crate::domain::ids::EntryId;
+use crate::domain::outcome::{Outcome, OutcomeQuery};
 use crate::domain::prompt::{CacheMode, RouteRequest};
 use crate::domain::record::{CacheEntry, RequestRecord, ScopeHash, StoredEmbedding};
 use crate::embed::EmbedError;
@@ -22,6 +25,9 @@ const EMBEDDER_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long a request waits for its embedding, queue included, before it goes on without.
 const EMBEDDING_LIMIT: Duration = Duration::from_secs(5);
+
+/// Outcomes that routing looks at for one prompt.
+const OUTCOMES: usize = 200;
 
 /// What the cache may do for a request.
 pub(super) struct CachePlan {
@@ -79,6 +85,10 @@ impl Pipeline {
         if journey.cache.admission != Admission::Semantic {
             return None;
         }
+        self.embed_prompt(journey).await
+    }
+
+    async fn embed_prompt(&self, journey: &mut Journey) -> Option<StoredEmbedding> {
         let text = journey.request.prompt.as_str().to_owned();
         let embedding = self.embedder.embed(text, EMBEDDER_PATIENCE);
         let embedded =
@@ -94,6 +104,31 @@ impl Pipeline {
                 None
             }
         }
+    }
+
+    /// Finds how similar prompts were answered, for a strategy that asks; where the cache needed no embedding
+    /// one is made, unless there is nothing to find or the prompt is not to be kept.
+    pub(super) async fn evidence(
+        &self,
+        journey: &mut Journey,
+        embedding: Option<StoredEmbedding>,
+    ) -> (Option<StoredEmbedding>, Vec<Outcome>) {
+        let request = &journey.request;
+        if request.pinned_model.is_some() || request.strategy == StrategyName::Complexity {
+            return (embedding, Vec::new());
+        }
+        let is_embedded_for_routing = embedding.is_none()
+            && journey.cache.admission != Admission::Semantic
+            && !is_private(request.prompt.as_str())
+            && self.store.has_outcomes().await.unwrap_or(false);
+        let embedding = if is_embedded_for_routing { self.embed_prompt(journey).await } else { embedding };
+        let Some(wanted) = embedding.clone() else { return (None, Vec::new()) };
+        let query = OutcomeQuery { embedding: wanted, limit: OUTCOMES, now: journey.at };
+        let evidence = self.store.nearest_outcomes(query).await.unwrap_or_else(|error| {
+            journey.degrade(format!("routing could not see how similar prompts were answered: {error}"));
+            Vec::new()
+        });
+        (embedding, evidence)
     }
 
     /// Looks for an answer to a prompt that is near enough.
@@ -148,7 +183,8 @@ impl Journey {
             id: EntryId::new(),
             scope: self.cache.scope,
             prompt_sha256: self.cache.prompt_sha256,
-            embedding,
+            // An embedding that was made for routing alone stands for too little to serve an answer by.
+            embedding: embedding.filter(|_| self.cache.admission == Admission::Semantic),
             text: text.to_owned(),
             reference: record.reference.clone()?,
             usage: record.usage,

@@ -89,9 +89,9 @@ impl Pipeline {
             record.status = RequestStatus::Failed;
             record.error = Some(asked.failures.join("; "));
         }
-        let bought = text.as_deref().and_then(|text| journey.entry(&record, text, embedding));
+        let bought = text.as_deref().and_then(|text| journey.entry(&record, text, embedding.clone()));
         let entry = bought.as_ref().map(|entry| entry.id);
-        if let Err(error) = self.record(&record, bought).await {
+        if let Err(error) = self.record(&record, bought, embedding).await {
             tracing::error!(request.id = %journey.id, %error, "a paid request was not recorded; its intent stands");
             journey.degrade(format!("the cost of this request is in no report: {error}"));
         }
@@ -142,14 +142,20 @@ impl Pipeline {
         Priced { attempt, usage }
     }
 
-    async fn record(&self, record: &RequestRecord, bought: Option<CacheEntry>) -> Result<(), StoreError> {
-        let mut result = self.store.record_request(record.clone(), bought.clone()).await;
+    async fn record(
+        &self,
+        record: &RequestRecord,
+        bought: Option<CacheEntry>,
+        embedding: Option<StoredEmbedding>,
+    ) -> Result<(), StoreError> {
+        let write = || self.store.record_embedded(record.clone(), bought.clone(), embedding.clone());
+        let mut result = write().await;
         for wait in RECORD_RETRIES {
             if result.is_ok() {
                 break;
             }
             tokio::time::sleep(wait).await;
-            result = self.store.record_request(record.clone(), bought.clone()).await;
+            result = write().await;
         }
         result
     }

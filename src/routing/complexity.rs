@@ -63,7 +63,7 @@ pub fn complexity_of(features: &Features, request: &RouteRequest) -> Complexity 
 }
 
 /// Says how good a model a prompt of this difficulty needs.
-fn required_tier(quality: Quality, complexity: ComplexityTier) -> Tier {
+pub(super) fn required_tier(quality: Quality, complexity: ComplexityTier) -> Tier {
     match (quality, complexity) {
         (Quality::Best, _) | (Quality::Balanced, ComplexityTier::Complex) => Tier::Best,
         (Quality::Balanced, ComplexityTier::Moderate) | (Quality::Economy, ComplexityTier::Complex) => {

@@ -1,14 +1,17 @@
 //! Pure: which model to ask, and which to ask instead.
 //!
-//! A strategy sees the prompt and the models that may be asked, and decides; it calls nobody, keeps
+//! A strategy sees the prompt, the models that may be asked and what is known of similar prompts, and decides; it calls nobody, keeps
 //! nothing and reads no clock.
 
 pub mod candidates;
 pub mod complexity;
+pub mod evidence;
 pub mod features;
 pub mod learning;
+pub mod outcomes;
 
 use crate::domain::decision::{Candidate, Decision, StrategyName};
+use crate::domain::outcome::Outcome;
 use crate::domain::prompt::RouteRequest;
 
 /// What a strategy may look at.
@@ -17,6 +20,8 @@ pub struct Question<'a> {
     pub request: &'a RouteRequest,
     /// The models that may be asked; never empty.
     pub candidates: &'a [Candidate],
+    /// How similar prompts were answered, in any order; empty where nothing is known.
+    pub evidence: &'a [Outcome],
 }
 
 /// A way to choose a model.
@@ -29,7 +34,7 @@ pub trait Strategy: Send + Sync {
 pub fn strategy(name: StrategyName) -> &'static dyn Strategy {
     match name {
         StrategyName::Complexity => &complexity::ByComplexity,
-        StrategyName::Learning => &learning::WithoutEvidence::LEARNING,
-        StrategyName::Hybrid => &learning::WithoutEvidence::HYBRID,
+        StrategyName::Learning => &learning::ByOutcomes::LEARNING,
+        StrategyName::Hybrid => &learning::ByOutcomes::HYBRID,
     }
 }

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::domain::ids::RequestId;
+use crate::domain::outcome::{Outcome, OutcomeQuery};
 use crate::domain::rating::{Rating, RatingEffect};
 use crate::domain::record::{CacheEntry, Forget, Neighbour, RequestRecord, ScopeHash, StoredEmbedding};
 use crate::domain::report::{CacheStats, Report, ReportQuery};
@@ -77,12 +78,24 @@ pub trait Store: Send + Sync {
     /// Writes down that a provider is about to be paid.
     async fn begin_request(&self, intent: RequestRecord) -> Result<(), StoreError>;
 
-    /// Writes a finished request, replacing its intent, with the answer it bought where that is kept; a
-    /// request answered from the cache counts as a hit of its entry.
+    /// Writes a finished request whose prompt has no embedding but that of the answer it bought.
     async fn record_request(
         &self,
         record: RequestRecord,
         bought: Option<CacheEntry>,
+    ) -> Result<(), StoreError> {
+        let embedding = bought.as_ref().and_then(|entry| entry.embedding.clone());
+        self.record_embedded(record, bought, embedding).await
+    }
+
+    /// Writes a finished request, replacing its intent, with the answer it bought where that is kept, and the
+    /// models it asked, with the embedding of its prompt, for routing to learn from; a request answered from the
+    /// cache counts as a hit of its entry.
+    async fn record_embedded(
+        &self,
+        record: RequestRecord,
+        bought: Option<CacheEntry>,
+        embedding: Option<StoredEmbedding>,
     ) -> Result<(), StoreError>;
 
     /// Finds a request as it was recorded, to the microsecond, with the text of the answer that it bought or was
@@ -92,11 +105,18 @@ pub trait Store: Send + Sync {
         id: RequestId,
     ) -> Result<Option<(RequestRecord, Option<String>)>, StoreError>;
 
-    /// Records a rating, the last one of a request counting, and retires an entry that has earned it.
+    /// Records a rating, the last one of a request counting, scores the model that answered, and retires an
+    /// entry that has earned it.
     async fn rate_response(&self, rating: Rating, now: Timestamp) -> Result<RatingEffect, StoreError>;
 
     /// Deletes cached answers; returns how many.
     async fn forget_cache(&self, forget: Forget, mode: ForgetMode) -> Result<u64, StoreError>;
+
+    /// Finds how the models that were asked similar prompts did, nearest prompt first.
+    async fn nearest_outcomes(&self, query: OutcomeQuery) -> Result<Vec<Outcome>, StoreError>;
+
+    /// Says whether [`Store::nearest_outcomes`] could find any, which is cheaper than an embedding.
+    async fn has_outcomes(&self) -> Result<bool, StoreError>;
 
     /// Sums requests.
     async fn cost_report(&self, query: ReportQuery) -> Result<Report, StoreError>;

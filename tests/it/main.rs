@@ -12,6 +12,7 @@ mod doctor;
 mod embedding;
 mod faults;
 mod flow;
+mod learning;
 mod money;
 mod prices;
 mod providers;

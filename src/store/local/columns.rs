@@ -17,6 +17,12 @@ pub(super) fn whole(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
+/// Makes a count of tokens that SQLite can sum: no request has 2³² of them, and a provider that says so is not
+/// to break every sum.
+pub(super) fn tokens(count: u64) -> i64 {
+    i64::from(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
 /// Reads a count.
 pub(super) fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     Ok(u64::try_from(row.get::<_, i64>(column)?).unwrap_or(0))

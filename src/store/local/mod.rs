@@ -6,9 +6,14 @@
 mod cache;
 mod columns;
 mod feedback;
+mod outcomes;
+mod periods;
+mod quantised;
 mod report;
 mod requests;
+mod routing_feedback;
 mod schema;
+mod shelf;
 mod thread;
 mod vectors;
 
@@ -22,8 +27,9 @@ use jiff::Timestamp;
 use self::thread::StoreThread;
 use super::{ForgetMode, NearestQuery, Store, StoreError};
 use crate::domain::ids::RequestId;
+use crate::domain::outcome::{Outcome, OutcomeQuery};
 use crate::domain::rating::{Rating, RatingEffect};
-use crate::domain::record::{CacheEntry, Forget, Neighbour, RequestRecord, ScopeHash};
+use crate::domain::record::{CacheEntry, Forget, Neighbour, RequestRecord, ScopeHash, StoredEmbedding};
 use crate::domain::report::{CacheStats, Report, ReportQuery};
 
 pub use self::schema::SCHEMA_VERSION;
@@ -81,15 +87,17 @@ impl Store for LocalStore {
         self.requests.run(move |open| requests::write(&open.connection, &intent)).await
     }
 
-    async fn record_request(
+    async fn record_embedded(
         &self,
         record: RequestRecord,
         bought: Option<CacheEntry>,
+        embedding: Option<StoredEmbedding>,
     ) -> Result<(), StoreError> {
         self.requests
             .run(move |open| {
                 let transaction = open.connection.transaction()?;
                 requests::write(&transaction, &record)?;
+                routing_feedback::write(&transaction, &record, embedding.as_ref())?;
                 if let Some(hit) = &record.cache {
                     cache::count_hit(&transaction, hit.entry_id)?;
                 }
@@ -117,6 +125,7 @@ impl Store for LocalStore {
             .run(move |open| {
                 let transaction = open.connection.transaction()?;
                 let effect = feedback::rate(&transaction, &rating, now)?;
+                routing_feedback::rate(&transaction, &rating)?;
                 open.vectors.expect_changes();
                 transaction.commit()?;
                 Ok(effect)
@@ -137,8 +146,16 @@ impl Store for LocalStore {
             .await
     }
 
+    async fn nearest_outcomes(&self, query: OutcomeQuery) -> Result<Vec<Outcome>, StoreError> {
+        self.requests.run(move |open| open.outcomes.nearest(&open.connection, &query)).await
+    }
+
+    async fn has_outcomes(&self) -> Result<bool, StoreError> {
+        self.requests.run(|open| outcomes::are_there_any(&open.connection)).await
+    }
+
     async fn cost_report(&self, query: ReportQuery) -> Result<Report, StoreError> {
-        self.reports.run(move |open| report::cost_report(&open.connection, query)).await
+        self.reports.run(move |open| report::cost_report(&mut open.connection, query)).await
     }
 
     async fn cache_stats(&self, now: Timestamp) -> Result<CacheStats, StoreError> {

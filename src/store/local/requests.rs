@@ -5,7 +5,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::columns::{count, model_if_any, money, named, named_if_any, time, unreadable, whole};
+use super::columns::{count, model_if_any, money, named, named_if_any, time, tokens, unreadable, whole};
 use crate::domain::answer::{Attempt, CacheHit};
 use crate::domain::decision::Complexity;
 use crate::domain::ids::{EntryId, RequestId, UserId};
@@ -34,12 +34,12 @@ pub(super) fn write(connection: &Connection, record: &RequestRecord) -> rusqlite
         ":source": record.source.map(|source| source.to_string()),
         ":provider": record.reference.as_ref().map(|reference| reference.provider.as_str()),
         ":model": record.reference.as_ref().map(|reference| reference.model.as_str()),
-        ":input_tokens": whole(record.usage.input_tokens),
-        ":cached_input_tokens": whole(record.usage.cached_input_tokens),
-        ":cache_write_tokens": whole(record.usage.cache_write_tokens),
-        ":cache_write_1h_tokens": whole(record.usage.cache_write_1h_tokens),
-        ":output_tokens": whole(record.usage.output_tokens),
-        ":reasoning_tokens": whole(record.usage.reasoning_tokens),
+        ":input_tokens": tokens(record.usage.input_tokens),
+        ":cached_input_tokens": tokens(record.usage.cached_input_tokens),
+        ":cache_write_tokens": tokens(record.usage.cache_write_tokens),
+        ":cache_write_1h_tokens": tokens(record.usage.cache_write_1h_tokens),
+        ":output_tokens": tokens(record.usage.output_tokens),
+        ":reasoning_tokens": tokens(record.usage.reasoning_tokens),
         ":cost_pico": record.cost.map(|cost| cost.pico()),
         ":cost_estimated": record.cost_estimated,
         ":worst_case_pico": record.worst_case.map(|cost| cost.pico()),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::{mpsc, oneshot};
 
+use super::outcomes::Outcomes;
 use super::schema;
 use super::vectors::Vectors;
 use crate::store::StoreError;
@@ -20,6 +21,13 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(super) struct Open {
     pub(super) connection: Connection,
     pub(super) vectors: Vectors,
+    pub(super) outcomes: Outcomes,
+}
+
+impl Open {
+    fn new(connection: Connection) -> Self {
+        Self { connection, vectors: Vectors::default(), outcomes: Outcomes::default() }
+    }
 }
 
 type Job = Box<dyn FnOnce(Result<&mut Open, StoreError>) + Send>;
@@ -40,7 +48,7 @@ impl StoreThread {
             while let Some(job) = queue.blocking_recv() {
                 if open.is_none() {
                     match schema::open(&file) {
-                        Ok(connection) => open = Some(Open { connection, vectors: Vectors::default() }),
+                        Ok(connection) => open = Some(Open::new(connection)),
                         Err(error) => {
                             job(Err(error));
                             continue;

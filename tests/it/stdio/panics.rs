@@ -6,8 +6,11 @@ use std::sync::Arc;
 use ai_cost_optimizer::app::App;
 use ai_cost_optimizer::config::{Config, Mode};
 use ai_cost_optimizer::domain::ids::RequestId;
+use ai_cost_optimizer::domain::outcome::{Outcome, OutcomeQuery};
 use ai_cost_optimizer::domain::rating::{Rating, RatingEffect};
-use ai_cost_optimizer::domain::record::{CacheEntry, Forget, Neighbour, RequestRecord, ScopeHash};
+use ai_cost_optimizer::domain::record::{
+    CacheEntry, Forget, Neighbour, RequestRecord, ScopeHash, StoredEmbedding,
+};
 use ai_cost_optimizer::domain::report::{CacheStats, Report, ReportQuery};
 use ai_cost_optimizer::embed::weights::Reach;
 use ai_cost_optimizer::mcp::server::Server;
@@ -37,7 +40,18 @@ impl Store for Buggy {
     async fn begin_request(&self, _: RequestRecord) -> Result<(), StoreError> {
         panic!("a bug")
     }
-    async fn record_request(&self, _: RequestRecord, _: Option<CacheEntry>) -> Result<(), StoreError> {
+    async fn record_embedded(
+        &self,
+        _: RequestRecord,
+        _: Option<CacheEntry>,
+        _: Option<StoredEmbedding>,
+    ) -> Result<(), StoreError> {
+        panic!("a bug")
+    }
+    async fn nearest_outcomes(&self, _: OutcomeQuery) -> Result<Vec<Outcome>, StoreError> {
+        panic!("a bug")
+    }
+    async fn has_outcomes(&self) -> Result<bool, StoreError> {
         panic!("a bug")
     }
     async fn find_request(

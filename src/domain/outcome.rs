@@ -1,0 +1,46 @@
+//! How well a model answered a prompt, and the outcomes of prompts near another.
+
+use jiff::Timestamp;
+use strum::{Display, EnumString, IntoStaticStr};
+
+use super::model::ModelRef;
+use super::rating::Score;
+use super::record::StoredEmbedding;
+
+/// Who says how good an outcome was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum OutcomeSource {
+    /// Somebody rated the answer.
+    Rating,
+    /// It follows from how the answer ended.
+    Automatic,
+}
+
+/// A model that was asked for one request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AskedModel {
+    pub reference: ModelRef,
+    /// What follows from how it ended; absent: nobody knows before it is rated.
+    pub score: Option<Score>,
+}
+
+/// A search for the outcomes of similar prompts.
+#[derive(Debug, Clone)]
+pub struct OutcomeQuery {
+    pub embedding: StoredEmbedding,
+    /// The most outcomes to return.
+    pub limit: usize,
+    pub now: Timestamp,
+}
+
+/// How well a model answered a prompt.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// Cosine of its prompt and the one at hand, in [-1, 1].
+    pub similarity: f32,
+    pub reference: ModelRef,
+    pub score: Score,
+    pub source: OutcomeSource,
+    pub age_seconds: u64,
+}

@@ -1,0 +1,88 @@
+//! Ratings change what is asked: from the pipeline's first answer to its choice after some bad ones.
+
+use std::collections::HashMap;
+
+use ai_cost_optimizer::app::App;
+use ai_cost_optimizer::config::{Config, Mode};
+use ai_cost_optimizer::domain::decision::StrategyName;
+use ai_cost_optimizer::domain::embedding::{DIMENSIONS, Embedding};
+use ai_cost_optimizer::domain::prompt::{CacheMode, Prompt, RouteRequest};
+use ai_cost_optimizer::domain::rating::{Rating, Score, Verdict};
+use ai_cost_optimizer::embed::weights::Reach;
+use ai_cost_optimizer::embed::worker::EmbedWorker;
+use ai_cost_optimizer::embed::{EmbedError, Embedded, Embedder};
+use ai_cost_optimizer::pipeline::{Pipeline, Progress, Routed};
+use jiff::Timestamp;
+
+/// Embeds the first word, with a little of the whole text: prompts that begin alike are similar, none equal.
+struct ByFirstWord;
+
+impl Embedder for ByFirstWord {
+    fn fingerprint(&self) -> &str {
+        "first word"
+    }
+
+    fn embed(&mut self, text: &str) -> Result<Embedded, EmbedError> {
+        let sum = |text: &str| text.bytes().map(usize::from).sum::<usize>();
+        let mut numbers = vec![0.0; DIMENSIONS];
+        numbers[sum(text.split(' ').next().unwrap_or_default()) % 100] = 0.8;
+        numbers[100 + sum(text) % 284] = 0.6;
+        let embedding = Embedding::new(numbers).map_err(|error| EmbedError::Failed(error.to_string()))?;
+        Ok(Embedded { embedding, tokens: 5, truncated: false, unknown_share: 0.0 })
+    }
+}
+
+fn pipeline(folder: &tempfile::TempDir) -> Pipeline {
+    let environment = HashMap::from([("COST_OPTIMIZER_DATA_DIR", folder.path().display().to_string())]);
+    let config = Config::from_environment(Mode::Simulate, environment).unwrap();
+    let mut pipeline = App::new(config, Reach::LocalOnly).unwrap().pipeline;
+    pipeline.embedder = EmbedWorker::new(Box::new(|| Ok(Box::new(ByFirstWord) as Box<dyn Embedder>)));
+    pipeline
+}
+
+async fn ask(pipeline: &Pipeline, prompt: &str, cache: CacheMode) -> Routed {
+    let request = RouteRequest { cache, ..RouteRequest::new(Prompt::new(prompt).unwrap()) };
+    pipeline.route(request, &Progress::default()).await.unwrap()
+}
+
+async fn rate(pipeline: &Pipeline, answer: &Routed, verdict: Verdict) {
+    let rating = Rating {
+        request_id: answer.record.id,
+        score: Score::from(verdict),
+        verdict: Some(verdict),
+        comment: None,
+    };
+    pipeline.store.rate_response(rating, Timestamp::now()).await.unwrap();
+}
+
+#[tokio::test]
+async fn bad_ratings_of_similar_prompts_move_hybrid_to_the_next_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = pipeline(&folder);
+    let first = ask(&pipeline, "Translate number 0", CacheMode::Use).await;
+    let cheapest = first.record.reference.clone().unwrap();
+    assert!(first.record.reason.contains("has no outcomes"), "{}", first.record.reason);
+    rate(&pipeline, &first, Verdict::Good).await;
+    let second = ask(&pipeline, "Translate number 1", CacheMode::Use).await;
+    assert_eq!(second.record.reference.as_ref(), Some(&cheapest));
+    let said = format!("1 of 1 similar prompts went well on {cheapest}");
+    assert!(second.record.reason.contains(&said), "{}", second.record.reason);
+    assert_eq!(second.record.strategy, StrategyName::Hybrid);
+
+    let mut rated = vec![first, second];
+    for number in 2..5 {
+        rated.push(ask(&pipeline, &format!("Translate number {number}"), CacheMode::Use).await);
+    }
+    for answer in &rated {
+        rate(&pipeline, answer, Verdict::Bad).await;
+    }
+    // Also where nothing is read from the cache, so that the prompt is embedded for routing alone.
+    for (prompt, cache) in [("Translate number 8", CacheMode::Use), ("Translate number 9", CacheMode::Off)] {
+        let answer = ask(&pipeline, prompt, cache).await;
+        let said = format!("0 of 5 similar prompts went well on {cheapest}");
+        assert!(answer.record.reason.contains(&said), "{}", answer.record.reason);
+        assert_ne!(answer.record.reference.as_ref(), Some(&cheapest), "{}", answer.record.reason);
+    }
+    let unrelated = ask(&pipeline, "Summarise something else", CacheMode::Use).await;
+    assert_eq!(unrelated.record.reference.as_ref(), Some(&cheapest), "{}", unrelated.record.reason);
+}
