@@ -18,7 +18,7 @@ use crate::domain::outcome::{Outcome, OutcomeQuery};
 use crate::domain::prompt::{CacheMode, RouteRequest};
 use crate::domain::record::{CacheEntry, RequestRecord, ScopeHash, StoredEmbedding};
 use crate::embed::EmbedError;
-use crate::store::NearestQuery;
+use crate::store::{NearestQuery, Recorded};
 
 /// How long a request waits for the weights to be loaded; they take a fraction of a second from disk.
 const EMBEDDER_PATIENCE: Duration = Duration::from_secs(2);
@@ -164,6 +164,15 @@ impl Journey {
     pub(super) fn degrade(&mut self, problem: String) {
         if !self.degraded.contains(&problem) {
             self.degraded.push(problem);
+        }
+    }
+
+    /// Notes that a record waits on this machine.
+    pub(super) fn note(&mut self, recorded: &Recorded) {
+        if let Recorded::Later { problem } = recorded {
+            self.degrade(format!(
+                "the project does not answer ({problem}); what was paid is kept here and recorded when it does"
+            ));
         }
     }
 

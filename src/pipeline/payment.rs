@@ -14,7 +14,7 @@ use crate::domain::money::Usd;
 use crate::domain::record::{CacheEntry, RequestRecord, RequestStatus, StoredEmbedding};
 use crate::domain::usage::Usage;
 use crate::providers::fallback::{Bill, Call, Errand};
-use crate::store::StoreError;
+use crate::store::{Recorded, StoreError};
 
 /// Waits between tries to record what was paid.
 const RECORD_RETRIES: [Duration; 3] =
@@ -41,7 +41,8 @@ impl Pipeline {
         pilot: &Pilot,
     ) -> Landing {
         // The intent is part of the task: an intent whose caller went away would stand for a payment never made.
-        self.store.begin_request(journey.intent(&decision)).await?;
+        let begun = self.store.begin_request(journey.intent(&decision)).await?;
+        journey.note(&begun);
         let deadline = self.settings.request_deadline;
         let errand = Errand {
             candidates: &decision.candidates,
@@ -91,9 +92,12 @@ impl Pipeline {
         }
         let bought = text.as_deref().and_then(|text| journey.entry(&record, text, embedding.clone()));
         let entry = bought.as_ref().map(|entry| entry.id);
-        if let Err(error) = self.record(&record, bought, embedding).await {
-            tracing::error!(request.id = %journey.id, %error, "a paid request was not recorded; its intent stands");
-            journey.degrade(format!("the cost of this request is in no report: {error}"));
+        match self.record(&record, bought, embedding).await {
+            Ok(recorded) => journey.note(&recorded),
+            Err(error) => {
+                tracing::error!(request.id = %journey.id, %error, "a paid request was not recorded; its intent stands");
+                journey.degrade(format!("the cost of this request is in no report: {error}"));
+            }
         }
         match text {
             Some(text) => {
@@ -147,7 +151,7 @@ impl Pipeline {
         record: &RequestRecord,
         bought: Option<CacheEntry>,
         embedding: Option<StoredEmbedding>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Recorded, StoreError> {
         let write = || self.store.record_embedded(record.clone(), bought.clone(), embedding.clone());
         let mut result = write().await;
         for wait in RECORD_RETRIES {

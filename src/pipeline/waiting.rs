@@ -163,9 +163,12 @@ impl Pipeline {
 
     /// Records a request that nobody was paid for; if that fails, its answer is given all the same.
     pub(super) async fn record_unpaid(&self, journey: &mut Journey, record: &RequestRecord) {
-        if let Err(error) = self.store.record_request(record.clone(), None).await {
-            tracing::error!(request.id = %journey.id, %error, "a request that cost nothing was not recorded");
-            journey.degrade(format!("this request is in no report: {error}"));
+        match self.store.record_request(record.clone(), None).await {
+            Ok(recorded) => journey.note(&recorded),
+            Err(error) => {
+                tracing::error!(request.id = %journey.id, %error, "a request that cost nothing was not recorded");
+                journey.degrade(format!("this request is in no report: {error}"));
+            }
         }
     }
 }

@@ -4,10 +4,12 @@
 //! `cost`'s. Each method is one transaction.
 
 pub mod local;
+pub mod supabase;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use crate::auth::AuthError;
 use crate::domain::ids::RequestId;
 use crate::domain::outcome::{Outcome, OutcomeQuery};
 use crate::domain::rating::{Rating, RatingEffect};
@@ -35,6 +37,21 @@ pub enum StoreError {
     Newer { path: String, found: i64, known: i64 },
     #[error("the store {path} cannot be opened ({problem}); hint: check COST_OPTIMIZER_DATA_DIR")]
     CannotOpen { path: String, problem: String },
+    #[error(transparent)]
+    Auth(#[from] AuthError),
+    #[error(
+        "the project's database lacks what this program needs ({code}); hint: run `ai-cost-optimizer migrate`"
+    )]
+    NotMigrated { code: String },
+    /// The project will never take it as it stands.
+    #[error("the project refused it ({code})")]
+    Refused { code: String },
+    #[error("the project does not answer ({problem}); hint: check SUPABASE_URL and the network")]
+    Unavailable { problem: String },
+    #[error(
+        "{most} records wait for the project already; hint: check SUPABASE_URL and the network, and run `ai-cost-optimizer doctor`"
+    )]
+    OutboxFull { most: i64 },
     /// Too much is waiting, or somebody else holds the lock for too long.
     #[error("the store is busy; hint: try again")]
     Busy,
@@ -50,6 +67,16 @@ pub struct NearestQuery {
     /// The most neighbours to return.
     pub limit: usize,
     pub now: Timestamp,
+}
+
+/// What became of a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recorded {
+    Now,
+    /// It waits on this machine until the store answers again.
+    Later {
+        problem: String,
+    },
 }
 
 /// Whether to forget, or only to count what would be forgotten.
@@ -76,14 +103,14 @@ pub trait Store: Send + Sync {
     async fn match_cache_entries(&self, query: NearestQuery) -> Result<Vec<Neighbour>, StoreError>;
 
     /// Writes down that a provider is about to be paid.
-    async fn begin_request(&self, intent: RequestRecord) -> Result<(), StoreError>;
+    async fn begin_request(&self, intent: RequestRecord) -> Result<Recorded, StoreError>;
 
     /// Writes a finished request whose prompt has no embedding but that of the answer it bought.
     async fn record_request(
         &self,
         record: RequestRecord,
         bought: Option<CacheEntry>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Recorded, StoreError> {
         let embedding = bought.as_ref().and_then(|entry| entry.embedding.clone());
         self.record_embedded(record, bought, embedding).await
     }
@@ -96,7 +123,7 @@ pub trait Store: Send + Sync {
         record: RequestRecord,
         bought: Option<CacheEntry>,
         embedding: Option<StoredEmbedding>,
-    ) -> Result<(), StoreError>;
+    ) -> Result<Recorded, StoreError>;
 
     /// Finds a request as it was recorded, to the microsecond, with the text of the answer that it bought or was
     /// served where the cache still keeps it.

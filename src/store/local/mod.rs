@@ -12,20 +12,23 @@ mod quantised;
 mod report;
 mod requests;
 mod routing_feedback;
-mod schema;
+pub(in crate::store) mod schema;
 mod shelf;
-mod thread;
+pub(in crate::store) mod thread;
 mod vectors;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use rusqlite::Connection;
 
+use self::outcomes::Outcomes;
 use self::thread::StoreThread;
-use super::{ForgetMode, NearestQuery, Store, StoreError};
+use self::vectors::Vectors;
+use super::{ForgetMode, NearestQuery, Recorded, Store, StoreError};
 use crate::domain::ids::RequestId;
 use crate::domain::outcome::{Outcome, OutcomeQuery};
 use crate::domain::rating::{Rating, RatingEffect};
@@ -37,11 +40,26 @@ pub use self::schema::SCHEMA_VERSION;
 /// Recorded requests after which the write-ahead log is moved into the file.
 const CHECKPOINT_EVERY: u64 = 1_024;
 
+/// An open store and what is remembered of it.
+#[derive(Debug)]
+struct Open {
+    connection: Connection,
+    vectors: Vectors,
+    outcomes: Outcomes,
+}
+
+impl Open {
+    fn at(path: &Path) -> Result<Self, StoreError> {
+        let connection = schema::open(path)?;
+        Ok(Self { connection, vectors: Vectors::default(), outcomes: Outcomes::default() })
+    }
+}
+
 /// A SQLite file as a [`Store`].
 #[derive(Debug, Clone)]
 pub struct LocalStore {
-    requests: StoreThread,
-    reports: StoreThread,
+    requests: StoreThread<Open>,
+    reports: StoreThread<Open>,
     recorded: Arc<AtomicU64>,
 }
 
@@ -49,8 +67,8 @@ impl LocalStore {
     /// Names the file; it and its folder are made by the first call that needs them.
     pub fn new(path: PathBuf) -> Self {
         Self {
-            requests: StoreThread::new("store", path.clone()),
-            reports: StoreThread::new("reports", path),
+            requests: StoreThread::new("store", path.clone(), Open::at),
+            reports: StoreThread::new("reports", path, Open::at),
             recorded: Arc::default(),
         }
     }
@@ -83,8 +101,9 @@ impl Store for LocalStore {
         self.requests.run(move |open| open.vectors.nearest(&open.connection, &query)).await
     }
 
-    async fn begin_request(&self, intent: RequestRecord) -> Result<(), StoreError> {
-        self.requests.run(move |open| requests::write(&open.connection, &intent)).await
+    async fn begin_request(&self, intent: RequestRecord) -> Result<Recorded, StoreError> {
+        self.requests.run(move |open| requests::write(&open.connection, &intent)).await?;
+        Ok(Recorded::Now)
     }
 
     async fn record_embedded(
@@ -92,7 +111,7 @@ impl Store for LocalStore {
         record: RequestRecord,
         bought: Option<CacheEntry>,
         embedding: Option<StoredEmbedding>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Recorded, StoreError> {
         self.requests
             .run(move |open| {
                 let transaction = open.connection.transaction()?;
@@ -109,7 +128,7 @@ impl Store for LocalStore {
             })
             .await?;
         self.checkpoint_at_times();
-        Ok(())
+        Ok(Recorded::Now)
     }
 
     async fn find_request(

@@ -6,9 +6,6 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::{mpsc, oneshot};
 
-use super::outcomes::Outcomes;
-use super::schema;
-use super::vectors::Vectors;
 use crate::store::StoreError;
 
 /// Statements that may wait; 1,000 concurrent requests fit.
@@ -16,47 +13,46 @@ const QUEUE: usize = 4_096;
 /// How long a caller waits for its turn and its answer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// An open store and what is remembered of it.
-#[derive(Debug)]
-pub(super) struct Open {
-    pub(super) connection: Connection,
-    pub(super) vectors: Vectors,
-    pub(super) outcomes: Outcomes,
-}
-
-impl Open {
-    fn new(connection: Connection) -> Self {
-        Self { connection, vectors: Vectors::default(), outcomes: Outcomes::default() }
-    }
-}
-
-type Job = Box<dyn FnOnce(Result<&mut Open, StoreError>) + Send>;
+type Job<State> = Box<dyn FnOnce(Result<&mut State, StoreError>) + Send>;
 
 /// A handle to the thread; the thread ends when the last handle is gone and the queue is empty.
-#[derive(Debug, Clone)]
-pub(super) struct StoreThread {
-    jobs: mpsc::Sender<Job>,
+///
+/// `State` is an open connection, with whatever is remembered beside it.
+#[derive(Debug)]
+pub(in crate::store) struct StoreThread<State> {
+    jobs: mpsc::Sender<Job<State>>,
     path: PathBuf,
 }
 
-impl StoreThread {
-    pub(super) fn new(name: &str, path: PathBuf) -> Self {
-        let (jobs, mut queue) = mpsc::channel::<Job>(QUEUE);
+impl<State> Clone for StoreThread<State> {
+    fn clone(&self) -> Self {
+        Self { jobs: self.jobs.clone(), path: self.path.clone() }
+    }
+}
+
+impl<State: 'static> StoreThread<State> {
+    /// Starts the thread; it opens the file when it is first needed, and again after it could not.
+    pub(in crate::store) fn new(
+        name: &str,
+        path: PathBuf,
+        open: fn(&Path) -> Result<State, StoreError>,
+    ) -> Self {
+        let (jobs, mut queue) = mpsc::channel::<Job<State>>(QUEUE);
         let file = path.clone();
         let body = move || {
-            let mut open: Option<Open> = None;
+            let mut opened: Option<State> = None;
             while let Some(job) = queue.blocking_recv() {
-                if open.is_none() {
-                    match schema::open(&file) {
-                        Ok(connection) => open = Some(Open::new(connection)),
+                if opened.is_none() {
+                    match open(&file) {
+                        Ok(state) => opened = Some(state),
                         Err(error) => {
                             job(Err(error));
                             continue;
                         }
                     }
                 }
-                if let Some(open) = &mut open {
-                    job(Ok(open));
+                if let Some(state) = &mut opened {
+                    job(Ok(state));
                 }
             }
         };
@@ -67,9 +63,17 @@ impl StoreThread {
         Self { jobs, path }
     }
 
+    /// Gives the file.
+    pub(in crate::store) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Runs statements on the thread some time, if its queue has room; nobody hears of their result.
-    pub(super) fn start(&self, statements: impl FnOnce(&mut Open) -> rusqlite::Result<()> + Send + 'static) {
-        let job: Job = Box::new(move |open| {
+    pub(in crate::store) fn start(
+        &self,
+        statements: impl FnOnce(&mut State) -> rusqlite::Result<()> + Send + 'static,
+    ) {
+        let job: Job<State> = Box::new(move |open| {
             if let Ok(open) = open {
                 let _ = statements(open);
             }
@@ -80,13 +84,13 @@ impl StoreThread {
     /// Runs statements on the thread and waits for their result.
     ///
     /// Cancel safe: yes, because what was queued runs whether anybody waits or not.
-    pub(super) async fn run<T: Send + 'static>(
+    pub(in crate::store) async fn run<T: Send + 'static>(
         &self,
-        statements: impl FnOnce(&mut Open) -> rusqlite::Result<T> + Send + 'static,
+        statements: impl FnOnce(&mut State) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
         let path = self.path.clone();
-        let job: Job = Box::new(move |open| {
+        let job: Job<State> = Box::new(move |open| {
             let result = match open {
                 Ok(open) => statements(open).map_err(|error| meaning(&error, &path)),
                 Err(error) => Err(error),
@@ -107,7 +111,7 @@ fn gone() -> StoreError {
 }
 
 /// Says what an error of SQLite means for the caller.
-pub(super) fn meaning(error: &rusqlite::Error, path: &Path) -> StoreError {
+pub(in crate::store) fn meaning(error: &rusqlite::Error, path: &Path) -> StoreError {
     let path = path.display().to_string();
     match error.sqlite_error_code() {
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => StoreError::ReadOnly { path },

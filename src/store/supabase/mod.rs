@@ -66,7 +66,8 @@ impl SupabaseStore {
     pub async fn deliver(&self) -> Result<u64, StoreError> {
         let mut gone = 0;
         loop {
-            let token = self.rest.auth().token().await.map_err(|error| StoreError::from(Failure::from(error)))?;
+            let token =
+                self.rest.auth().token().await.map_err(|error| StoreError::from(Failure::from(error)))?;
             let letters = self.outbox.waiting(token.user).await?;
             if letters.is_empty() {
                 return Ok(gone);
@@ -107,7 +108,11 @@ impl SupabaseStore {
         Ok(Recorded::Later { problem })
     }
 
-    fn recorded(record: &RequestRecord, bought: Option<&CacheEntry>, embedding: Option<&StoredEmbedding>) -> Value {
+    fn recorded(
+        record: &RequestRecord,
+        bought: Option<&CacheEntry>,
+        embedding: Option<&StoredEmbedding>,
+    ) -> Value {
         let models: Vec<Value> = asked_models(record)
             .iter()
             .map(|asked| {
@@ -284,10 +289,11 @@ impl Store for SupabaseStore {
             "group_by": query.group_by.map(|group_by| group_by.to_string()),
         });
         let row: ReportRow = self.call("cost_report", &arguments, REPORT_PATIENCE).await?;
-        Ok(Report {
-            totals: row.totals.into(),
-            groups: row.groups.into_iter().map(Into::into).collect(),
-        })
+        Ok(Report { totals: row.totals.into(), groups: row.groups.into_iter().map(Into::into).collect() })
+    }
+
+    async fn revision(&self) -> Result<i64, StoreError> {
+        self.call("revision", &json!({}), REQUEST_PATIENCE).await
     }
 
     async fn cache_stats(&self, now: Timestamp) -> Result<CacheStats, StoreError> {

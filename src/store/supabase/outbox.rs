@@ -12,7 +12,8 @@ use serde_json::Value;
 
 use crate::domain::ids::UserId;
 use crate::store::StoreError;
-use crate::store::local::thread::{StoreThread, make_private_folder, meaning};
+use crate::store::local::schema::make_private_folder;
+use crate::store::local::thread::{StoreThread, meaning};
 
 /// Letters that are taken out at a time.
 const BATCH: i64 = 64;

@@ -31,16 +31,24 @@ pub(super) struct Rest {
 #[derive(Debug, Clone)]
 pub(super) enum Failure {
     /// The token was refused; another may do.
-    Token { code: String },
+    Token {
+        code: String,
+    },
     Auth(AuthError),
     /// What was asked for is not there.
     Missing,
     /// The database lacks the function or a table of it.
-    NotMigrated { code: String },
+    NotMigrated {
+        code: String,
+    },
     /// The call as it stands will never be taken.
-    Refused { code: String },
+    Refused {
+        code: String,
+    },
     /// It may be taken later.
-    Unavailable { problem: String },
+    Unavailable {
+        problem: String,
+    },
 }
 
 impl Rest {
@@ -114,9 +122,8 @@ impl Rest {
         arguments: &Value,
     ) -> Result<reqwest::RequestBuilder, Failure> {
         let broken = || Failure::Refused { code: "unsendable".to_owned() };
-        let builder = self
-            .builder
-            .get_or_init(|| Postgrest::new(self.project.endpoint(&["rest", "v1"]).as_str()));
+        let builder =
+            self.builder.get_or_init(|| Postgrest::new(self.project.endpoint(&["rest", "v1"]).as_str()));
         let built = builder.rpc(function, arguments.to_string()).build().build().map_err(|_| broken())?;
         let method = Method::from_bytes(built.method().as_str().as_bytes()).map_err(|_| broken())?;
         let url = Url::parse(built.url().as_str()).map_err(|_| broken())?;
@@ -147,7 +154,10 @@ fn failure(status: StatusCode, body: &[u8]) -> Failure {
         // The gateway refuses a key before the database sees the call.
         "http401" | "http403" => Failure::Auth(AuthError::KeyRefused { code }),
         _ if code.starts_with("22") || code.starts_with("23") || code == "42501" => Failure::Refused { code },
-        _ if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS && status != StatusCode::REQUEST_TIMEOUT => {
+        _ if status.is_client_error()
+            && status != StatusCode::TOO_MANY_REQUESTS
+            && status != StatusCode::REQUEST_TIMEOUT =>
+        {
             Failure::Refused { code }
         }
         _ => Failure::Unavailable { problem: code },

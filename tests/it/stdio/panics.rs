@@ -14,7 +14,7 @@ use ai_cost_optimizer::domain::record::{
 use ai_cost_optimizer::domain::report::{CacheStats, Report, ReportQuery};
 use ai_cost_optimizer::embed::weights::Reach;
 use ai_cost_optimizer::mcp::server::Server;
-use ai_cost_optimizer::store::{ForgetMode, NearestQuery, Store, StoreError};
+use ai_cost_optimizer::store::{ForgetMode, NearestQuery, Recorded, Store, StoreError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use rmcp::ServiceExt as _;
@@ -37,7 +37,7 @@ impl Store for Buggy {
     async fn match_cache_entries(&self, _: NearestQuery) -> Result<Vec<Neighbour>, StoreError> {
         panic!("a bug")
     }
-    async fn begin_request(&self, _: RequestRecord) -> Result<(), StoreError> {
+    async fn begin_request(&self, _: RequestRecord) -> Result<Recorded, StoreError> {
         panic!("a bug")
     }
     async fn record_embedded(
@@ -45,7 +45,7 @@ impl Store for Buggy {
         _: RequestRecord,
         _: Option<CacheEntry>,
         _: Option<StoredEmbedding>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Recorded, StoreError> {
         panic!("a bug")
     }
     async fn nearest_outcomes(&self, _: OutcomeQuery) -> Result<Vec<Outcome>, StoreError> {
