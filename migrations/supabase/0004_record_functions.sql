@@ -95,11 +95,11 @@ begin
                 "hit_count": 0, "approval_sum": 0, "rating_count": 0, "retired_at": null}'::jsonb);
             entry.user_id := caller;
             -- A few that have expired go with each that comes, so that nothing else has to clean up.
-            delete from public.response_cache c using (
-                select x.id from public.response_cache x
-                where x.user_id = caller and x.expires_at <= entry.created_at
-                order by x.expires_at limit 8 for update skip locked) as expired
-            where c.user_id = caller and c.id = expired.id;
+            with expired as materialized (
+                select c.id from public.response_cache c
+                where c.user_id = caller and c.expires_at <= entry.created_at
+                order by c.expires_at limit 8 for update skip locked)
+            delete from public.response_cache c using expired where c.user_id = caller and c.id = expired.id;
             delete from public.response_cache c
             where c.user_id = caller and c.scope_hash = entry.scope_hash and c.prompt_sha256 = entry.prompt_sha256
               and c.created_at <= entry.created_at;
@@ -119,13 +119,13 @@ begin
         on conflict do nothing;
         -- Old outcomes are dropped at times, many at once: finding them reads past all that stay.
         if random() < 1.0 / 128 then
-            delete from public.routing_feedback f using (
-                (select x.ctid from public.routing_feedback x where x.user_id = caller and x.score is not null
-                 order by x.created_at desc offset kept_scored)
+            with old as materialized (
+                (select f.ctid as place from public.routing_feedback f
+                 where f.user_id = caller and f.score is not null order by f.created_at desc offset kept_scored)
                 union all
-                (select x.ctid from public.routing_feedback x where x.user_id = caller and x.score is null
-                 order by x.created_at desc offset kept_others)) as old
-            where f.user_id = caller and f.ctid = old.ctid;
+                (select f.ctid as place from public.routing_feedback f
+                 where f.user_id = caller and f.score is null order by f.created_at desc offset kept_others))
+            delete from public.routing_feedback f using old where f.user_id = caller and f.ctid = old.place;
         end if;
     end if;
     return is_new;
