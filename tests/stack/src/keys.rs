@@ -102,6 +102,7 @@ impl Keys {
         let mut rules = Validation::new(algorithm);
         rules.set_audience(&["authenticated"]);
         rules.leeway = 0;
+        rules.reject_tokens_expiring_in_less_than = 1;
         match jsonwebtoken::decode::<Value>(token, &key, &rules) {
             Ok(token) => Ok(token.claims),
             Err(error) => Err(match error.kind() {

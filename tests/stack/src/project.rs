@@ -80,6 +80,11 @@ impl Project {
         Ok(session)
     }
 
+    /// Says how to connect as a role.
+    pub fn options(&self, role: &str) -> sqlx::postgres::PgConnectOptions {
+        self.cluster.options(role, DATABASE)
+    }
+
     /// Gives a connection string for a role.
     pub fn url(&self, role: &str) -> String {
         format!("postgres://{role}@127.0.0.1:{}/{DATABASE}", self.cluster.port())

@@ -14,7 +14,7 @@ use crate::auth::{self, Auth, User};
 use crate::gateway::{self, Gateway};
 use crate::keys::{Keys, Signing};
 use crate::project::Project;
-use crate::realtime;
+use crate::realtime::{self, Realtime};
 
 /// How a stack differs from the usual.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +42,7 @@ pub struct Stack {
     pub users: Vec<User>,
     pub auth: Arc<Auth>,
     pub gateway: Arc<Gateway>,
+    pub realtime: Realtime,
     pub project: Project,
     _tasks: JoinSet<()>,
 }
@@ -67,17 +68,18 @@ impl Stack {
         let auth = Auth::new(keys, format!("{url}/auth/v1"), options.token_seconds, users.clone());
 
         let rest = rest(&project, &auth).await?;
-        let (realtime, mut tasks) = realtime::start(&project, Arc::clone(&auth)).await?;
+        let mut tasks = JoinSet::new();
+        let (realtime, socket) = realtime::start(&project, Arc::clone(&auth), &mut tasks).await?;
         let gateway = Gateway::new(key.clone());
         let routes = Router::new()
             .nest("/auth/v1", auth::router(Arc::clone(&auth)))
-            .nest("/realtime/v1", realtime)
+            .nest("/realtime/v1", socket)
             .nest_service("/rest/v1", rest);
         let routes = gateway::before(routes, Arc::clone(&gateway));
         tasks.spawn(async move {
             let _ = axum::serve(listener, routes).await;
         });
-        Ok(Self { url, key, users, auth, gateway, project, _tasks: tasks })
+        Ok(Self { url, key, users, auth, gateway, realtime, project, _tasks: tasks })
     }
 }
 
