@@ -200,7 +200,8 @@ begin
                 user_id, request_id, provider, model, embedder_fingerprint, embedding, score, source, created_at)
             values (
                 caller, rated.id, outcome ->> 'provider', outcome ->> 'model', entry.embedder_fingerprint,
-                entry.embedding, (outcome ->> 'score')::double precision, outcome ->> 'source', rated.created_at);
+                entry.embedding, (outcome ->> 'score')::double precision, outcome ->> 'source', rated.created_at)
+            on conflict do nothing;
         end if;
     end if;
 

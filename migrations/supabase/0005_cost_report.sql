@@ -27,31 +27,9 @@ begin
     if group_by not in ('provider', 'model', 'strategy', 'day', 'tag', 'source') then
         raise exception 'group_by is provider, model, strategy, day, tag or source' using errcode = '22023';
     end if;
-    with rows_in_time as materialized (
-        select r.*
-        from public.requests r
-        where r.user_id = (select auth.uid())
-          and r.created_at >= coalesce(from_time, '-infinity')
-          and r.created_at < coalesce(to_time, 'infinity')),
-    -- The row without a key is in the totals.
-    keyed as (
-        select null::text as key, r.* from rows_in_time r
-        union all
-        select case group_by
-                   when 'provider' then coalesce(r.provider, 'none')
-                   when 'model' then coalesce(r.provider || '/' || r.model, 'none')
-                   when 'strategy' then r.strategy
-                   when 'day' then to_char(r.created_at at time zone 'UTC', 'YYYY-MM-DD')
-                   when 'source' then coalesce(r.source, r.status)
-               end, r.*
-        from rows_in_time r
-        where group_by is not null and group_by <> 'tag'
-        union all
-        select t.tag, r.* from rows_in_time r cross join lateral unnest(r.tags) as t (tag)
-        where group_by = 'tag'),
-    sums as (
+    with sums as (
         select
-            key,
+            k.key,
             count(*) filter (where status <> 'intent') as requests,
             coalesce(sum(cost_pico) filter (where status <> 'intent'), 0) as cost_pico,
             coalesce(sum(baseline_cost_pico) filter (where saved_pico is not null), 0) as baseline_cost_pico,
@@ -64,8 +42,25 @@ begin
             count(*) filter (where status = 'failed') as failed_requests,
             count(*) filter (where status = 'intent') as unsettled_requests,
             coalesce(sum(worst_case_pico) filter (where status = 'intent'), 0) as unsettled_worst_case_pico
-        from keyed
-        group by key),
+        from public.requests r
+        -- Each request with the key of each of its groups; the one without a key is in the totals.
+        cross join lateral (
+            select null::text as key
+            union all
+            select case group_by
+                       when 'provider' then coalesce(r.provider, 'none')
+                       when 'model' then coalesce(r.provider || '/' || r.model, 'none')
+                       when 'strategy' then r.strategy
+                       when 'day' then to_char(r.created_at at time zone 'UTC', 'YYYY-MM-DD')
+                       when 'source' then coalesce(r.source, r.status)
+                   end
+            where group_by <> 'tag'
+            union all
+            select t.tag from unnest(r.tags) as t (tag) where group_by = 'tag') as k
+        where r.user_id = (select auth.uid())
+          and r.created_at >= coalesce(from_time, '-infinity')
+          and r.created_at < coalesce(to_time, 'infinity')
+        group by k.key),
     clamped as (
         select key, requests,
                least(greatest(cost_pico, -9223372036854775808), 9223372036854775807)::bigint as cost_pico,
