@@ -1,0 +1,29 @@
+//! A Supabase project on this machine, for tests only: PostgreSQL with what a project has before its first
+//! migration and our migrations, and REST, Auth and Realtime behind one address.
+//!
+//! REST is `postrust-server`, which is compatible with PostgREST; where it differs, nothing may depend on it: 42501
+//! is always 401 there, and a clock that is off is not forgiven. Auth and Realtime are stubs, shown to be faithful by
+//! the official clients (`tests/clients/supabase`).
+//!
+//! It is a workspace of its own, so that nothing here changes how the shipped program is built.
+
+pub mod stack;
+
+pub mod auth;
+pub mod gateway;
+pub mod keys;
+pub mod realtime;
+
+pub mod postgres;
+pub mod project;
+pub mod session;
+
+use std::path::PathBuf;
+
+/// Gives the folder of the PostgreSQL to use, with `bin/initdb` in it: `TEST_POSTGRES_DIR`, which `tests/run` sets.
+#[expect(clippy::disallowed_methods, reason = "the tests' own variable is no setting of the program")]
+pub fn distribution() -> Option<PathBuf> {
+    std::env::var_os("TEST_POSTGRES_DIR")
+        .map(PathBuf::from)
+        .filter(|folder| folder.join("bin/initdb").is_file())
+}

@@ -1,0 +1,45 @@
+//! Starts a stack, says in one line of JSON how to reach it, and runs until its input ends.
+//!
+//! `supabase-stack [--hs256] [--token-seconds N] [--unmigrated]`, with `TEST_POSTGRES_DIR` naming the PostgreSQL.
+
+use std::io;
+
+use serde_json::json;
+use supabase_stack::keys::Signing;
+use supabase_stack::stack::{Options, Stack};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+#[tokio::main]
+async fn main() -> io::Result<()> {
+    let mut options = Options::default();
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--hs256" => options.signing = Signing::Hs256,
+            "--unmigrated" => options.is_migrated = false,
+            "--token-seconds" => {
+                let seconds = arguments.next().and_then(|seconds| seconds.parse().ok());
+                options.token_seconds =
+                    seconds.ok_or_else(|| io::Error::other("--token-seconds needs a number"))?;
+            }
+            other => return Err(io::Error::other(format!("{other} is not known"))),
+        }
+    }
+    let distribution =
+        supabase_stack::distribution().ok_or_else(|| io::Error::other("TEST_POSTGRES_DIR is not set"))?;
+    let stack = Stack::start(&distribution, options).await?;
+    let users: Vec<_> = stack
+        .users
+        .iter()
+        .map(|user| json!({ "id": user.id, "email": user.email, "password": user.password }))
+        .collect();
+    let line = json!({
+        "url": stack.url, "anon_key": stack.key, "jwt_secret": stack.auth.keys.secret(),
+        "db_url": stack.project.url("project_owner"), "superuser_db_url": stack.project.url("postgres"), "users": users,
+    });
+    let mut output = tokio::io::stdout();
+    output.write_all(format!("{line}\n").as_bytes()).await?;
+    output.flush().await?;
+    tokio::io::stdin().read_to_end(&mut Vec::new()).await?;
+    Ok(())
+}

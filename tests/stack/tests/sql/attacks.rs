@@ -1,0 +1,366 @@
+//! Attacks by SQL: as nobody, as another tenant, with claims that are forged, and with arguments that are hostile.
+//!
+//! Tables and functions are read from the catalogue, so one that is added is attacked as well.
+
+use supabase_stack::project::Project;
+use supabase_stack::session::Session;
+use uuid::Uuid;
+
+use super::samples::{at_angle, bought, hash, project, record, request, serve, somebody};
+
+async fn relations(project: &Project) -> Vec<String> {
+    let mut superuser = project.session("postgres").await.unwrap();
+    let sql =
+        "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'v')";
+    superuser.rows(sql).await.unwrap().into_iter().map(|mut row| row.remove(0).unwrap()).collect()
+}
+
+/// Every function with the types of its arguments.
+async fn functions(project: &Project) -> Vec<(String, Vec<String>)> {
+    let mut superuser = project.session("postgres").await.unwrap();
+    let sql = "select proname, array_to_string(array(select t::regtype::text
+        from unnest(proargtypes) with ordinality as a (t, n) order by n), ';')
+        from pg_proc where pronamespace = 'public'::regnamespace";
+    let rows = superuser.rows(sql).await.unwrap();
+    rows.into_iter()
+        .map(|row| {
+            let types = row[1].clone().unwrap();
+            let types = types.split(';').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+            (row[0].clone().unwrap(), types)
+        })
+        .collect()
+}
+
+fn call(function: &str, arguments: &[String]) -> String {
+    format!("select * from public.{function}({})", arguments.join(", "))
+}
+
+/// Calls with null in each place.
+fn nulls(types: &[String]) -> Vec<String> {
+    types.iter().map(|name| format!("null::{name}")).collect()
+}
+
+/// Rows of a victim in every table.
+async fn victim(project: &Project) -> (Uuid, Uuid, Uuid) {
+    let user = project.user().await.unwrap();
+    let mut session = project.signed_in(user).await.unwrap();
+    let (request_id, entry_id) = record(&mut session, 1).await;
+    serve(&mut session, entry_id).await;
+    let rate = format!(
+        r#"select public.rate_response('{request_id}', 1, 'good', 'secret',
+        '{{"provider": "anthropic", "model": "m", "score": 1, "source": "rating"}}')"#
+    );
+    session.one(&rate).await.unwrap();
+    (user, request_id, entry_id)
+}
+
+/// All that a victim has, as one text.
+async fn everything_of(project: &Project, user: Uuid) -> String {
+    let mut superuser = project.session("postgres").await.unwrap();
+    let mut all = String::new();
+    for relation in relations(project).await {
+        let sql = format!(
+            "select string_agg(t::text, ';' order by t::text) from public.{relation} t where user_id = '{user}'"
+        );
+        all += &superuser.one(&sql).await.unwrap();
+        all += "\n";
+    }
+    all
+}
+
+#[tokio::test]
+async fn nobody_reaches_no_table_and_no_function() {
+    let Some(project) = project().await else { return };
+    let mut nobody = project.session("authenticator").await.unwrap();
+    let (user, ..) = victim(project).await;
+    for claims in
+        ["", "{}", "{\"role\":\"authenticated\"}", &format!("{{\"sub\":\"{user}\",\"role\":\"anon\"}}")]
+    {
+        nobody.become_claims("anon", claims).await.unwrap();
+        for relation in relations(project).await {
+            for sql in [
+                format!("select * from public.{relation}"),
+                format!("select count(*) from public.{relation}"),
+                format!("delete from public.{relation}"),
+                format!("update public.{relation} set user_id = null"),
+                format!("insert into public.{relation} default values"),
+                format!("truncate public.{relation}"),
+                format!("explain select * from public.{relation}"),
+            ] {
+                let code = nobody.refused(&sql).await;
+                assert!(
+                    code == "42501" || (relation == "value_metrics" && !code.is_empty()),
+                    "{sql}: {code}"
+                );
+            }
+        }
+        for (function, types) in functions(project).await {
+            assert_eq!(nobody.refused(&call(&function, &nulls(&types))).await, "42501", "{function}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_tenant_sees_counts_and_changes_nothing() {
+    let Some(project) = project().await else { return };
+    let (user, request_id, entry_id) = victim(project).await;
+    let before = everything_of(project, user).await;
+    assert!(!before.contains("\n\n"), "the victim has rows everywhere: {before}");
+    let mut other = somebody().await.unwrap();
+    for relation in relations(project).await {
+        let count = format!("select count(*) from public.{relation}");
+        assert_eq!(other.one(&count).await.unwrap(), "0", "{relation}");
+        if relation == "value_metrics" {
+            continue;
+        }
+        for sql in [
+            format!("with gone as (delete from public.{relation} returning 1) select count(*) from gone"),
+            format!(
+                "with changed as (update public.{relation} set created_at = now() returning 1)
+                select count(*) from changed"
+            ),
+            format!("select count(*) from public.{relation} where user_id = '{user}'"),
+        ] {
+            assert_eq!(other.one(&sql).await.unwrap(), "0", "{sql}");
+        }
+        assert_eq!(other.refused(&format!("truncate public.{relation}")).await, "42501");
+    }
+    let near = at_angle(0.01);
+    for (sql, expected) in [
+        (format!("select public.find_request('{request_id}')"), ""),
+        (format!("select id from public.find_cache_entry({}, {})", hash(1), hash(1)), ""),
+        (format!("select id from public.match_cache_entries('{near}', -2, 200, {}, 'test')", hash(1)), ""),
+        (format!("select model from public.nearest_outcomes('{near}', 'test', 200)"), ""),
+        ("select public.has_outcomes()".to_owned(), "f"),
+        ("select public.cost_report() #>> '{totals,requests}'".to_owned(), "0"),
+        ("select concat(entries, expired_entries, retired_entries, hits) from public.get_user_cache_stats()".to_owned(),
+            "0000"),
+        (format!("select public.retire_cache_entry('{entry_id}', 1, 1)"), "f"),
+        (format!("select public.forget_cache(request_id => '{request_id}')"), "0"),
+        (format!("select public.forget_cache(query_embedding => '{near}', embedder_fingerprint => 'test', min_similarity => -2)"),
+            "0"),
+        ("select public.forget_cache(older_than => 'infinity')".to_owned(), "0"),
+        ("select public.forget_cache(everything => true)".to_owned(), "0"),
+    ] {
+        assert_eq!(other.one(&sql).await.unwrap(), expected, "{sql}");
+    }
+    for id in [request_id, entry_id, Uuid::new_v4()] {
+        assert_eq!(other.refused(&format!("select public.rate_response('{id}', 0)")).await, "PT404");
+        assert_eq!(other.refused(&format!("select public.record_cache_hit('{id}')")).await, "PT404");
+    }
+    assert_eq!(everything_of(project, user).await, before);
+}
+
+#[tokio::test]
+async fn another_tenant_writes_nothing_in_somebodys_name() {
+    let Some(project) = project().await else { return };
+    let (user, request_id, entry_id) = victim(project).await;
+    let before = everything_of(project, user).await;
+    let mut other = somebody().await.unwrap();
+    let (own_request, own_entry) = record(&mut other, 1).await;
+    let own_served = serve(&mut other, entry_id).await;
+    other.one(&format!("select public.rate_response('{own_served}', 0)")).await.unwrap();
+    for relation in relations(project).await.into_iter().filter(|name| name != "value_metrics") {
+        // One row of the other's own, given to the victim.
+        let steal = format!("update public.{relation} set user_id = '{user}'");
+        let code = other.refused(&steal).await;
+        assert!(code == "42501" || (code.is_empty() && relation == "routing_feedback"), "{relation}: {code}");
+        let copy = format!(
+            "insert into public.{relation} select (jsonb_populate_record(t,
+            '{{\"user_id\": \"{user}\"}}')).* from public.{relation} t"
+        );
+        let code = other.refused(&copy).await;
+        assert!(code == "42501", "{relation}: {code}");
+    }
+    // The user in a payload is not read, and the ids of somebody else's rows are free for the caller's own.
+    let named = format!(r#""user_id": "{user}""#);
+    let entry = bought(entry_id, request_id, 2, &named);
+    other
+        .one(&format!("select public.record_request({}, {entry})", request(request_id, &named)))
+        .await
+        .unwrap();
+    let mine = format!(
+        "select count(*) from public.requests where id in ('{request_id}', '{own_request}', '{own_served}')"
+    );
+    assert_eq!(other.one(&mine).await.unwrap(), "3");
+    let both =
+        format!("select count(*) from public.response_cache where id in ('{entry_id}', '{own_entry}')");
+    assert_eq!(other.one(&both).await.unwrap(), "2");
+    assert_eq!(everything_of(project, user).await, before);
+    // A key of another's row is no reference.
+    let mut third = somebody().await.unwrap();
+    let foreign = format!(
+        "insert into public.response_feedback (request_id, score, created_at) values ('{request_id}', 1, now())"
+    );
+    assert_eq!(third.refused(&foreign).await, "23503");
+    let entry = bought(Uuid::new_v4(), request_id, 3, "");
+    let sql = format!("select public.record_request({}, {entry})", request(Uuid::new_v4(), ""));
+    assert_eq!(third.refused(&sql).await, "23503");
+    assert_eq!(third.one("select count(*) from public.requests").await.unwrap(), "0", "all of it or nothing");
+}
+
+#[tokio::test]
+async fn claims_that_name_nobody_open_nothing() {
+    let Some(project) = project().await else { return };
+    let (user, request_id, _) = victim(project).await;
+    let mut session = project.session("authenticator").await.unwrap();
+    let write = format!("select public.record_request({})", request(Uuid::new_v4(), ""));
+    for claims in ["", "{}", "{\"sub\":null}", "{\"sub\":\"\"}"] {
+        session.become_claims("authenticated", claims).await.unwrap();
+        for relation in relations(project).await {
+            let code = session.rows(&format!("select * from public.{relation}")).await;
+            assert!(
+                code.map_or_else(|refusal| refusal.code == "22P02", |rows| rows.is_empty()),
+                "{claims}: {relation}"
+            );
+        }
+        let code = session.refused(&write).await;
+        assert!(["42501", "22P02"].contains(&code.as_str()), "{claims}: {code}");
+        let found = session.one(&format!("select public.find_request('{request_id}')")).await;
+        assert!(found.map_or_else(|refusal| refusal.code == "22P02", |found| found.is_empty()), "{claims}");
+    }
+    for sub in ["nonsense", "' or true --", "00000000-0000-0000-0000-000000000000"] {
+        let claims = format!("{{\"sub\":\"{sub}\",\"role\":\"service_role\",\"user_id\":\"{user}\"}}");
+        session.become_claims("authenticated", &claims).await.unwrap();
+        for relation in relations(project).await {
+            let rows = session.rows(&format!("select * from public.{relation}")).await;
+            assert!(
+                rows.map_or_else(|refusal| refusal.code == "22P02", |rows| rows.is_empty()),
+                "{sub}: {relation}"
+            );
+        }
+        // One who was deleted, or never was, is no user to write for.
+        let code = session.refused(&write).await;
+        assert!(["22P02", "23503"].contains(&code.as_str()), "{sub}: {code}");
+    }
+}
+
+#[tokio::test]
+async fn the_service_role_gets_no_function_and_the_owner_no_row() {
+    let Some(project) = project().await else { return };
+    victim(project).await;
+    let mut service = project.session("authenticator").await.unwrap();
+    service.become_user("service_role", None).await.unwrap();
+    for (function, types) in functions(project).await.into_iter().filter(|(name, _)| name != "schema_version")
+    {
+        assert_eq!(service.refused(&call(&function, &nulls(&types))).await, "42501", "{function}");
+    }
+    let mut owner = project.session("project_owner").await.unwrap();
+    for relation in relations(project).await {
+        assert_eq!(
+            owner.one(&format!("select count(*) from public.{relation}")).await.unwrap(),
+            "0",
+            "{relation}"
+        );
+    }
+}
+
+/// Values that somebody might send, by the type of the argument.
+fn hostile(name: &str) -> Vec<String> {
+    let texts = |values: &[&str]| values.iter().map(|value| format!("'{value}'::{name}")).collect::<Vec<_>>();
+    match name {
+        "integer" => texts(&["-2147483648", "-1", "0", "2147483647"]),
+        "bigint" => texts(&["-9223372036854775808", "0", "9223372036854775807"]),
+        "double precision" => texts(&["NaN", "Infinity", "-Infinity", "-1", "0", "1e308"]),
+        "timestamp with time zone" => texts(&["infinity", "-infinity", "4713-01-01 BC", "294276-12-31"]),
+        "boolean" => texts(&["t", "f"]),
+        "uuid" => texts(&["00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"]),
+        "bytea" => vec!["''::bytea".into(), hash(1), "decode(repeat('ff', 1000000), 'hex')".into()],
+        "text" => {
+            vec!["''".into(), "'''; drop table public.requests; --'".into(), "repeat('%_\\', 1000000)".into()]
+        }
+        "extensions.vector" => vec![
+            "'[1]'::extensions.vector".into(),
+            "array_fill(0, array[384])::extensions.vector".into(),
+            "array_fill(1, array[385])::extensions.vector".into(),
+            "array_fill(1, array[16000])::extensions.vector".into(),
+            "array_fill(3e38, array[384])::extensions.vector".into(),
+            format!("'{}'::extensions.vector", at_angle(0.0)),
+        ],
+        "jsonb" => vec![
+            "'null'".into(),
+            "'[]'".into(),
+            "'{}'".into(),
+            "'\"text\"'".into(),
+            "'1e400'".into(),
+            "(repeat('[', 5000) || repeat(']', 5000))::jsonb".into(),
+            request(Uuid::new_v4(), r#""cost_pico": 1e30"#),
+            request(Uuid::new_v4(), r#""input_tokens": -1"#),
+            request(Uuid::new_v4(), r#""tags": [null]"#),
+            request(Uuid::new_v4(), r#""tags": "a""#),
+            request(Uuid::new_v4(), r#""attempts": {}"#),
+            request(Uuid::new_v4(), r#""status": "paid""#),
+            request(Uuid::new_v4(), r#""similarity": "NaN""#),
+            request(Uuid::new_v4(), r#""prompt_sha256": "short""#),
+            request(Uuid::new_v4(), ""),
+            bought(Uuid::new_v4(), Uuid::new_v4(), 1, r#""embedding": [1, 2, 3]"#),
+            bought(Uuid::new_v4(), Uuid::new_v4(), 1, r#""embedding": null"#),
+            r#"'{"models": [{"provider": null, "model": 7, "score": "NaN"}]}'"#.into(),
+            r#"'{"models": [1, [], null]}'"#.into(),
+        ],
+        other => panic!("no hostile values for {other}"),
+    }
+}
+
+/// Arguments that are right, but for those that a test replaces.
+fn benign(name: &str) -> String {
+    match name {
+        "extensions.vector" => format!("'{}'::extensions.vector", at_angle(0.0)),
+        "jsonb" => request(Uuid::new_v4(), ""),
+        "integer" | "bigint" => "5".into(),
+        "double precision" => "0.5".into(),
+        "bytea" => hash(1),
+        "text" => "'test'".into(),
+        other => format!("null::{other}"),
+    }
+}
+
+/// SQLSTATEs by which a function may turn an argument down: data, constraints, and what is not known.
+fn is_clean(code: &str) -> bool {
+    code.is_empty() || code == "PT404" || ["22", "23"].iter().any(|class| code.starts_with(class))
+}
+
+async fn attack(session: &mut Session, function: &str, arguments: &[String]) {
+    let sql = call(function, arguments);
+    let code = session.refused(&sql).await;
+    let shown: String = sql.chars().take(400).collect();
+    assert!(is_clean(&code), "{code}: {shown}");
+}
+
+#[tokio::test]
+async fn hostile_and_absent_arguments_are_turned_down_by_what_is_wrong_with_them() {
+    let Some(project) = project().await else { return };
+    let (user, ..) = victim(project).await;
+    let before = everything_of(project, user).await;
+    let mut me = somebody().await.unwrap();
+    record(&mut me, 1).await;
+    for (function, types) in functions(project).await {
+        attack(&mut me, &function, &nulls(&types)).await;
+        for place in 0..types.len() {
+            let mut values = hostile(&types[place]);
+            values.push(format!("null::{}", types[place]));
+            for value in values {
+                for others in [nulls(&types), types.iter().map(|name| benign(name)).collect()] {
+                    let mut arguments: Vec<String> = others;
+                    arguments[place].clone_from(&value);
+                    attack(&mut me, &function, &arguments).await;
+                }
+            }
+        }
+    }
+    assert_eq!(everything_of(project, user).await, before);
+    let vector =
+        |sql: &str| format!("select id from public.match_cache_entries({sql}, 0.5, 5, {}, 'test')", hash(1));
+    for (sql, code) in [
+        (vector("null"), "22004"),
+        (vector("'[1,2,3]'"), "22000"),
+        (vector("array_fill(0, array[384])::extensions.vector"), "22000"),
+        (vector("'[NaN]'"), "22P02"),
+        ("select public.record_request('[]')".into(), "22023"),
+        ("select public.record_request('{}')".into(), "23502"),
+        ("select public.record_request('{\"reason\": \"\\u0000\"}')".into(), "22P05"),
+    ] {
+        let found = me.refused(&sql).await;
+        assert!(found == code || (code == "22P02" && found == "22000"), "{sql}: {found}");
+    }
+}
