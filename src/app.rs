@@ -33,7 +33,10 @@ use crate::providers::price_list::{PriceCache, PriceLists, PriceSource};
 use crate::providers::simulated::Simulated;
 use crate::providers::{Provider, ProviderError};
 use crate::routing::candidates::variable;
+use crate::store::Store;
 use crate::store::local::LocalStore;
+use crate::store::supabase::SupabaseStore;
+use crate::store::supabase::outbox::Outbox;
 
 /// What came of asking a provider whether it is there.
 pub type Contacted = Result<Contact, ProviderError>;
@@ -45,6 +48,8 @@ pub struct App {
     pub pipeline: Pipeline,
     /// The live lists of the configured providers; a simulation has none.
     pub price_lists: Option<PriceLists>,
+    /// The project, where one is configured; it is the pipeline's store too.
+    pub team: Option<Arc<SupabaseStore>>,
 }
 
 impl App {
@@ -56,7 +61,7 @@ impl App {
         let catalogue = Arc::new(Catalogue::new(&config.prices).context(in_file(&config, "prices"))?);
         let (providers, price_lists) = match config.mode {
             Mode::Simulate => (simulated(), None),
-            Mode::Local => {
+            Mode::Local | Mode::Supabase => {
                 let client = http::client().context("the HTTP client cannot be made")?;
                 let providers = providers(&config, &client)?;
                 (providers, Some(price_lists(&config, client, Arc::clone(&catalogue))?))
@@ -65,6 +70,11 @@ impl App {
         let baseline = match &config.baseline_model {
             Some(name) => Some(models.find(name).context("BASELINE_MODEL")?.reference),
             None => None,
+        };
+        let team = team_store(&config)?.map(Arc::new);
+        let store: Arc<dyn Store> = match &team {
+            Some(store) => Arc::clone(store) as Arc<dyn Store>,
+            None => Arc::new(LocalStore::new(config.store_path())),
         };
         let settings = Settings {
             similarity_threshold: config.similarity_threshold.unwrap_or(DEFAULT_SIMILARITY_THRESHOLD),
@@ -77,14 +87,14 @@ impl App {
             settings,
             models,
             catalogue,
-            store: Arc::new(LocalStore::new(config.store_path())),
+            store,
             embedder: embedder(&config, reach)?,
             providers,
             payments: TaskTracker::new(),
             flights: Flights::default(),
             ending: Ending::default(),
         };
-        Ok(Self { config, pipeline, price_lists })
+        Ok(Self { config, pipeline, price_lists, team })
     }
 
     /// Gives the day from which a model is not offered any more, by its live list or by what is built in.
@@ -119,6 +129,13 @@ impl App {
 fn in_file(config: &Config, table: &str) -> String {
     let file = config.file.as_ref().map_or_else(String::new, |path| path.display().to_string());
     format!("[[{table}]] in {file}")
+}
+
+fn team_store(config: &Config) -> anyhow::Result<Option<SupabaseStore>> {
+    let (Some(supabase), Some(auth)) = (&config.supabase, auth(config)?) else { return Ok(None) };
+    let project = Project::new(supabase.url.clone(), supabase.key.clone())?;
+    let client = http::client().context("the HTTP client cannot be made")?;
+    Ok(Some(SupabaseStore::new(client, project, auth, Outbox::new(config.store_path()))))
 }
 
 /// Makes the one place that gives out the user's tokens; `None` where no project is configured.

@@ -19,10 +19,18 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Exit> {
         told.cancel();
     });
     let server = app.server();
-    let beside = async {
+    let fresh_prices = async {
         if let Some(lists) = &app.price_lists {
             lists.keep_fresh().await;
         }
+    };
+    let deliveries = async {
+        if let Some(team) = &app.team {
+            team.keep_delivering().await;
+        }
+    };
+    let beside = async {
+        tokio::join!(fresh_prices, deliveries);
     };
     // The listener ends with the process.
     Ok(match mcp::serve(server, stop, beside).await {

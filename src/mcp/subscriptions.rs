@@ -6,7 +6,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use rmcp::model::{ErrorCode, ResourceUpdatedNotificationParam};
 use rmcp::service::{Peer, SubscriptionContext};
@@ -19,8 +18,6 @@ use super::metrics::Metric;
 use crate::pipeline::Pipeline;
 use crate::store::StoreError;
 
-/// How often the store is asked whether anybody wrote.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Streams that may be open at once; a client needs one.
 const MAX_LISTENERS: usize = 32;
 
@@ -171,7 +168,7 @@ impl Subscriptions {
             while self.watched().contents.is_empty() {
                 self.has_news.notified().await;
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(pipeline.store.look_every()).await;
             if let Err(error) = self.look(pipeline, peer, &mut seen).await {
                 tracing::debug!(%error, "the metrics were not looked at; they will be again");
             }

@@ -6,6 +6,8 @@
 pub mod local;
 pub mod supabase;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
@@ -150,6 +152,11 @@ pub trait Store: Send + Sync {
 
     /// Counts what the cache holds.
     async fn cache_stats(&self, now: Timestamp) -> Result<CacheStats, StoreError>;
+
+    /// Says how often [`Store::revision`] may be asked for.
+    fn look_every(&self) -> Duration {
+        Duration::from_secs(1)
+    }
 
     /// Gives a number that differs from the one before after any commit, of this process or of another.
     async fn revision(&self) -> Result<i64, StoreError>;

@@ -36,6 +36,11 @@ const REQUEST_PATIENCE: Duration = Duration::from_secs(2);
 /// How long somebody waits for a report.
 const REPORT_PATIENCE: Duration = Duration::from_secs(10);
 
+/// How often the outbox is looked into.
+const DELIVER_EVERY: Duration = Duration::from_secs(2);
+/// The longest pause while the project does not answer.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
 /// A Supabase project as a [`Store`].
 pub struct SupabaseStore {
     rest: Rest,
@@ -83,6 +88,25 @@ impl SupabaseStore {
                 }
                 gone += 1;
             }
+        }
+    }
+
+    /// Delivers what waits whenever there is something, for as long as it is polled; it never ends.
+    ///
+    /// Cancel safe: yes, as [`SupabaseStore::deliver`].
+    pub async fn keep_delivering(&self) {
+        let mut pause = DELIVER_EVERY;
+        loop {
+            tokio::time::sleep(pause).await;
+            let is_empty = self.outbox.is_empty().await.unwrap_or(true);
+            pause = match if is_empty { Ok(0) } else { self.deliver().await } {
+                Ok(_) => DELIVER_EVERY,
+                Err(error) => {
+                    tracing::warn!(%error, "records still wait for the project");
+                    let jittered = 1.5 + fastrand::f64();
+                    pause.mul_f64(jittered).min(LONGEST_PAUSE)
+                }
+            };
         }
     }
 
@@ -290,6 +314,11 @@ impl Store for SupabaseStore {
         });
         let row: ReportRow = self.call("cost_report", &arguments, REPORT_PATIENCE).await?;
         Ok(Report { totals: row.totals.into(), groups: row.groups.into_iter().map(Into::into).collect() })
+    }
+
+    fn look_every(&self) -> Duration {
+        // Each look is a request of the project's.
+        Duration::from_secs(15)
     }
 
     async fn revision(&self) -> Result<i64, StoreError> {

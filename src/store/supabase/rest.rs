@@ -96,7 +96,7 @@ impl Rest {
                 .bytes()
                 .await
                 .map_err(|_| Failure::Unavailable { problem: "its answer broke off".to_owned() })?;
-            Ok((status, body))
+            Ok::<_, Failure>((status, body))
         });
         let (status, body) = answer.await.map_err(|_| Failure::Unavailable {
             problem: format!("no answer within {} ms", patience.as_millis()),
