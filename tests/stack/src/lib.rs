@@ -5,6 +5,10 @@
 //! is always 401 there, and a clock that is off is not forgiven. Auth and Realtime are stubs, shown to be faithful by
 //! the official clients (`tests/clients/supabase`).
 //!
+//! Tests of the program cannot link to this crate; they start its binary, which `tests/run` builds and names in
+//! `TEST_SUPABASE_STACK`, and read one line of JSON from it: `url`, `anon_key`, `jwt_secret`, `db_url` (the owner's),
+//! `superuser_db_url` and two `users` with passwords. It ends with its input.
+//!
 //! It is a workspace of its own, so that nothing here changes how the shipped program is built.
 
 pub mod stack;
