@@ -15,12 +15,9 @@ language sql stable security invoker
 set search_path = ''
 as $$
     select pg_catalog.hashtextextended(
-        coalesce((select m.id::text from public.routing_metrics m where m.user_id = (select auth.uid())
-                  order by m.created_at desc, m.id limit 1), '')
-        || coalesce((select count(*)::text from public.requests r
-                     where r.user_id = (select auth.uid()) and r.created_at > now() - interval '1 hour'), '')
-        || coalesce((select max(f.created_at)::text from public.response_feedback f
-                     where f.user_id = (select auth.uid())), ''), 0)
+        (select count(*)::text from public.routing_metrics m where m.user_id = (select auth.uid())) || '/' ||
+        coalesce((select max(f.created_at)::text || count(*)::text from public.response_feedback f
+                  where f.user_id = (select auth.uid())), ''), 0)
 $$;
 
 create or replace function public.schema_version() returns integer

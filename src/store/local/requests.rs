@@ -14,7 +14,8 @@ use crate::domain::money::Usd;
 use crate::domain::record::{Baseline, RequestRecord};
 use crate::domain::usage::Usage;
 
-/// Inserts a request or replaces what is known of it; the time at which it came stays.
+/// Inserts a request or replaces what is known of it; the time at which it came stays, and an end is never turned
+/// back into an intent.
 pub(super) fn write(connection: &Connection, record: &RequestRecord) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(WRITE)?;
     statement.execute(named_params! {
@@ -213,4 +214,5 @@ on conflict (user_id, id) do update set
     latency_ms = excluded.latency_ms, provider_latency_ms = excluded.provider_latency_ms,
     finish_reason = excluded.finish_reason, attempts = excluded.attempts,
     cache_entry_id = excluded.cache_entry_id, similarity = excluded.similarity,
-    cache_age_seconds = excluded.cache_age_seconds, error = excluded.error";
+    cache_age_seconds = excluded.cache_age_seconds, error = excluded.error
+where requests.status = 'intent' or excluded.status <> 'intent'";

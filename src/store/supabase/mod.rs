@@ -175,7 +175,8 @@ impl Store for SupabaseStore {
     async fn match_cache_entries(&self, query: NearestQuery) -> Result<Vec<Neighbour>, StoreError> {
         let arguments = json!({
             "query_embedding": vector(&query.embedding.embedding),
-            "match_threshold": null,
+            // What is near enough is decided here.
+            "match_threshold": -1.0,
             "match_count": query.limit,
             "scope_hash": hex(&query.scope.0),
             "embedder_fingerprint": query.embedding.fingerprint,
@@ -298,8 +299,7 @@ impl Store for SupabaseStore {
     }
 
     async fn has_outcomes(&self) -> Result<bool, StoreError> {
-        // Asking would take as long as looking for them.
-        Ok(true)
+        self.call("has_outcomes", &json!({}), REQUEST_PATIENCE).await
     }
 
     async fn cost_report(&self, query: ReportQuery) -> Result<Report, StoreError> {
@@ -308,8 +308,8 @@ impl Store for SupabaseStore {
             self.deliver().await?;
         }
         let arguments = json!({
-            "from_time": query.from,
-            "to_time": (query.to < Timestamp::MAX).then_some(query.to),
+            "from_time": instant(query.from),
+            "to_time": instant(query.to),
             "group_by": query.group_by.map(|group_by| group_by.to_string()),
         });
         let row: ReportRow = self.call("cost_report", &arguments, REPORT_PATIENCE).await?;
@@ -343,6 +343,12 @@ impl Store for SupabaseStore {
             hits: row.hits,
         })
     }
+}
+
+/// Words an instant as PostgreSQL reads it; one before the year 1 is the beginning of that year.
+fn instant(time: Timestamp) -> Timestamp {
+    const YEAR_1: i64 = -62_135_596_800;
+    time.max(Timestamp::from_second(YEAR_1).unwrap_or(Timestamp::UNIX_EPOCH))
 }
 
 /// Says what a rating means for the model that answered; the same rule as in the local store.

@@ -124,7 +124,8 @@ impl Rest {
         let broken = || Failure::Refused { code: "unsendable".to_owned() };
         let builder =
             self.builder.get_or_init(|| Postgrest::new(self.project.endpoint(&["rest", "v1"]).as_str()));
-        let built = builder.rpc(function, arguments.to_string()).build().build().map_err(|_| broken())?;
+        let built =
+            builder.rpc(function, given(arguments).to_string()).build().build().map_err(|_| broken())?;
         let method = Method::from_bytes(built.method().as_str().as_bytes()).map_err(|_| broken())?;
         let url = Url::parse(built.url().as_str()).map_err(|_| broken())?;
         let mut request = self.client.request(method, url);
@@ -138,6 +139,19 @@ impl Rest {
             .header("apikey", self.project.key_header())
             .bearer_auth(token.bearer.expose_secret())
             .body(body))
+    }
+}
+
+/// Leaves out arguments that are null: a function's own defaults say the same, and not every server tells a null from
+/// the word.
+fn given(arguments: &Value) -> Value {
+    match arguments {
+        Value::Object(arguments) => arguments
+            .iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect(),
+        other => other.clone(),
     }
 }
 

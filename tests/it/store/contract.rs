@@ -1,31 +1,16 @@
 //! One suite over the trait `Store`; each test gets a fresh store, and some a second process's view of it.
 
-use std::sync::Arc;
-
 use ai_cost_optimizer::domain::ids::RequestId;
 use ai_cost_optimizer::domain::money::Usd;
 use ai_cost_optimizer::domain::rating::{Rating, RatingEffect, Score, Verdict};
 use ai_cost_optimizer::domain::record::{Forget, RequestRecord, RequestStatus, ScopeHash};
 use ai_cost_optimizer::domain::report::{GroupBy, ReportQuery};
-use ai_cost_optimizer::store::local::LocalStore;
 use ai_cost_optimizer::store::{ForgetMode, NearestQuery, Store, StoreError};
 use jiff::Timestamp;
 
-use super::samples::{at_angle, entry, hit, later, now, record};
-
-/// A store, a second handle to the same data as another process has it, and what keeps both alive.
-pub(super) struct Stores {
-    pub(super) here: Arc<dyn Store>,
-    pub(super) there: Arc<dyn Store>,
-    pub(super) _folder: tempfile::TempDir,
-}
-
-pub(super) fn stores() -> Stores {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("new folder").join("store.sqlite3");
-    let open = || -> Arc<dyn Store> { Arc::new(LocalStore::new(path.clone())) };
-    Stores { here: open(), there: open(), _folder: folder }
-}
+use super::stores;
+use crate::store::Stores;
+use crate::store::samples::{at_angle, entry, hit, later, now, record};
 
 fn everything(group_by: Option<GroupBy>) -> ReportQuery {
     ReportQuery { from: Timestamp::UNIX_EPOCH, to: Timestamp::MAX, group_by }
@@ -42,7 +27,7 @@ async fn similarities(store: &dyn Store, scope: u8, radians: f32) -> Vec<(String
 
 #[tokio::test]
 async fn an_intent_is_unsettled_until_its_request_is_recorded() {
-    let Stores { here, there, _folder } = stores();
+    let Some(Stores { here, there, _folder }) = stores().await else { return };
     let done = record(500);
     let intent = RequestRecord { status: RequestStatus::Intent, cost: None, source: None, ..done.clone() };
     here.begin_request(intent).await.unwrap();
@@ -56,7 +41,7 @@ async fn an_intent_is_unsettled_until_its_request_is_recorded() {
 
 #[tokio::test]
 async fn an_exact_answer_is_found_in_its_scope_until_it_expires() {
-    let Stores { here, there, _folder } = stores();
+    let Some(Stores { here, there, _folder }) = stores().await else { return };
     let bought_by = record(500);
     let kept = entry(1, 1, &bought_by);
     here.record_request(bought_by, Some(kept.clone())).await.unwrap();
@@ -75,7 +60,7 @@ async fn an_exact_answer_is_found_in_its_scope_until_it_expires() {
 
 #[tokio::test]
 async fn a_newer_answer_takes_the_place_of_the_older() {
-    let Stores { here, there, _folder } = stores();
+    let Some(Stores { here, there, _folder }) = stores().await else { return };
     let (first, second) = (record(1), record(2));
     here.record_request(first.clone(), Some(entry(1, 1, &first))).await.unwrap();
     assert_eq!(similarities(&*there, 1, 0.0).await.len(), 1);
@@ -89,7 +74,7 @@ async fn a_newer_answer_takes_the_place_of_the_older() {
 
 #[tokio::test]
 async fn neighbours_come_nearest_first_and_other_writers_are_seen_at_once() {
-    let Stores { here, there, _folder } = stores();
+    let Some(Stores { here, there, _folder }) = stores().await else { return };
     assert!(similarities(&*here, 1, 0.0).await.is_empty());
     assert!(similarities(&*there, 1, 0.0).await.is_empty());
     for prompt in [30, 10, 50, 20, 60, 40] {
@@ -110,7 +95,7 @@ async fn neighbours_come_nearest_first_and_other_writers_are_seen_at_once() {
 
 #[tokio::test]
 async fn embeddings_of_different_makers_are_never_compared() {
-    let Stores { here, _folder, .. } = stores();
+    let Some(Stores { here, _folder, .. }) = stores().await else { return };
     let bought_by = record(1);
     here.record_request(bought_by.clone(), Some(entry(1, 0, &bought_by))).await.unwrap();
     let mut query = nearest(1, 0.0, now());
@@ -120,7 +105,7 @@ async fn embeddings_of_different_makers_are_never_compared() {
 
 #[tokio::test]
 async fn four_bad_ratings_retire_an_entry_for_everybody() {
-    let Stores { here, there, _folder } = stores();
+    let Some(Stores { here, there, _folder }) = stores().await else { return };
     let bought_by = record(1);
     let kept = entry(1, 1, &bought_by);
     here.record_request(bought_by.clone(), Some(kept.clone())).await.unwrap();
@@ -154,7 +139,7 @@ async fn four_bad_ratings_retire_an_entry_for_everybody() {
 
 #[tokio::test]
 async fn an_unknown_request_cannot_be_rated() {
-    let Stores { here, _folder, .. } = stores();
+    let Some(Stores { here, _folder, .. }) = stores().await else { return };
     let request_id = RequestId::new();
     let rating = Rating { request_id, score: Score::new(1.0).unwrap(), verdict: None, comment: None };
     let error = here.rate_response(rating, now()).await.unwrap_err();
@@ -163,7 +148,7 @@ async fn an_unknown_request_cannot_be_rated() {
 
 #[tokio::test]
 async fn what_is_forgotten_is_counted_first_and_gone_after() {
-    let Stores { here, there, _folder } = stores();
+    let Some(Stores { here, there, _folder }) = stores().await else { return };
     let mut bought = Vec::new();
     for prompt in [0, 10, 100] {
         let bought_by = record(1);
@@ -188,7 +173,7 @@ async fn what_is_forgotten_is_counted_first_and_gone_after() {
 
 #[tokio::test]
 async fn a_report_covers_its_time_and_no_more() {
-    let Stores { here, _folder, .. } = stores();
+    let Some(Stores { here, _folder, .. }) = stores().await else { return };
     here.record_request(record(1), None).await.unwrap();
     let requests = async |from, to| {
         here.cost_report(ReportQuery { from, to, group_by: None }).await.unwrap().totals.requests
@@ -199,7 +184,7 @@ async fn a_report_covers_its_time_and_no_more() {
 
 #[tokio::test]
 async fn the_revision_moves_with_every_commit_whoever_makes_it() {
-    let Stores { here, there, _folder } = stores();
+    let Some(Stores { here, there, _folder }) = stores().await else { return };
     let mut last = here.revision().await.unwrap();
     assert_eq!(here.revision().await.unwrap(), last, "nobody wrote");
     for (number, store) in [&here, &there, &there, &here].into_iter().enumerate() {

@@ -9,8 +9,9 @@ use ai_cost_optimizer::domain::rating::{Rating, Score, Verdict};
 use ai_cost_optimizer::domain::record::RequestRecord;
 use ai_cost_optimizer::store::Store;
 
-use super::contract::{Stores, stores};
-use super::samples::{at_angle, entry, hit, later, model, now, record};
+use super::stores;
+use crate::store::Stores;
+use crate::store::samples::{at_angle, entry, hit, later, model, now, record};
 
 fn attempt(reference: ModelRef, outcome: AttemptOutcome) -> Attempt {
     Attempt { reference, outcome, cost: Some(Usd::ZERO), cost_estimated: false, latency_ms: 1 }
@@ -43,7 +44,7 @@ async fn found(store: &dyn Store) -> Vec<(String, f64, OutcomeSource)> {
 
 #[tokio::test]
 async fn a_rating_is_an_outcome_of_the_model_that_answered() {
-    let Stores { here, there, _folder } = stores();
+    let Some(Stores { here, there, _folder }) = stores().await else { return };
     let (near, far, unrated) = (answered(), answered(), answered());
     for (request, radians) in [(&far, 0.5), (&near, 0.1), (&unrated, 0.0)] {
         write(&*here, request, radians).await;
@@ -69,7 +70,7 @@ async fn a_rating_is_an_outcome_of_the_model_that_answered() {
 
 #[tokio::test]
 async fn how_a_call_ended_is_an_outcome_where_it_is_the_models_doing() {
-    let Stores { here, there, _folder } = stores();
+    let Some(Stores { here, there, _folder }) = stores().await else { return };
     let gone = ModelRef { provider: ProviderId::Gemini, model: "gone".into() };
     let mut request = answered();
     request.finish_reason = Some(FinishReason::Refusal);
@@ -95,7 +96,7 @@ async fn how_a_call_ended_is_an_outcome_where_it_is_the_models_doing() {
 
 #[tokio::test]
 async fn a_cached_answer_counts_for_the_model_that_gave_it_but_the_caches_faults_do_not() {
-    let Stores { here, there, _folder } = stores();
+    let Some(Stores { here, there, _folder }) = stores().await else { return };
     let bought_by = answered();
     let kept = entry(1, 1, &bought_by);
     let served = hit(&kept);
@@ -116,7 +117,7 @@ async fn a_cached_answer_counts_for_the_model_that_gave_it_but_the_caches_faults
 
 #[tokio::test]
 async fn outcomes_without_an_embedding_or_of_another_embedder_are_not_found() {
-    let Stores { here, _folder, .. } = stores();
+    let Some(Stores { here, _folder, .. }) = stores().await else { return };
     let (bare, other) = (answered(), answered());
     here.record_embedded(bare.clone(), None, None).await.unwrap();
     let mut embedding = at_angle(0.0);

@@ -14,8 +14,9 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use strum::VariantArray as _;
 
-use super::contract::{Stores, stores};
-use super::samples::{now, record};
+use super::stores;
+use crate::store::Stores;
+use crate::store::samples::{now, record};
 
 /// A time within three days, with whole hours and days among them.
 fn any_time() -> impl Strategy<Value = Timestamp> {
@@ -158,7 +159,7 @@ proptest! {
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let Stores { here, there, _folder } = stores();
+            let Some(Stores { here, there, _folder }) = stores().await else { return };
             // Some requests are written once, some again and again: each time the last word counts.
             let ids: Vec<RequestId> = (0..12).map(|_| RequestId::new()).collect();
             let mut rows: BTreeMap<RequestId, RequestRecord> = BTreeMap::new();
@@ -171,7 +172,11 @@ proptest! {
                 } else {
                     here.record_request(written.clone(), None).await.unwrap();
                 }
-                rows.insert(id, written);
+                // An intent that comes after the end says nothing.
+                let had_ended = rows.get(&id).is_some_and(|earlier| earlier.status != RequestStatus::Intent);
+                if !(had_ended && written.status == RequestStatus::Intent) {
+                    rows.insert(id, written);
+                }
             }
             let rows: Vec<RequestRecord> = rows.into_values().collect();
             check(&*there, &rows, (Timestamp::MIN, Timestamp::MAX)).await;
@@ -184,7 +189,7 @@ proptest! {
 
 #[tokio::test]
 async fn a_provider_that_claims_any_number_of_tokens_breaks_no_sum() {
-    let Stores { here, _folder, .. } = stores();
+    let Some(Stores { here, _folder, .. }) = stores().await else { return };
     for _ in 0..3 {
         let mut boast = record(1);
         (boast.usage.input_tokens, boast.usage.output_tokens) = (u64::MAX, u64::MAX);

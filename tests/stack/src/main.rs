@@ -1,6 +1,6 @@
 //! Starts a stack, says in one line of JSON how to reach it, and runs until its input ends.
 //!
-//! `supabase-stack [--hs256] [--token-seconds N] [--unmigrated]`, with `TEST_POSTGRES_DIR` naming the PostgreSQL.
+//! `supabase-stack [--hs256] [--token-seconds N] [--unmigrated] [--users N]`, with `TEST_POSTGRES_DIR` naming the PostgreSQL.
 
 use std::io;
 
@@ -21,6 +21,10 @@ async fn main() -> io::Result<()> {
                 let seconds = arguments.next().and_then(|seconds| seconds.parse().ok());
                 options.token_seconds =
                     seconds.ok_or_else(|| io::Error::other("--token-seconds needs a number"))?;
+            }
+            "--users" => {
+                let users = arguments.next().and_then(|users| users.parse().ok());
+                options.users = users.ok_or_else(|| io::Error::other("--users needs a number"))?;
             }
             other => return Err(io::Error::other(format!("{other} is not known"))),
         }

@@ -23,11 +23,12 @@ pub struct Options {
     /// How long an access token is valid.
     pub token_seconds: u64,
     pub is_migrated: bool,
+    pub users: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { signing: Signing::Es256, token_seconds: 3_600, is_migrated: true }
+        Self { signing: Signing::Es256, token_seconds: 3_600, is_migrated: true, users: 2 }
     }
 }
 
@@ -38,7 +39,7 @@ pub struct Stack {
     pub url: String,
     /// The publishable key.
     pub key: String,
-    /// Two users.
+    /// Two users, or as many as were asked for.
     pub users: Vec<User>,
     pub auth: Arc<Auth>,
     pub gateway: Arc<Gateway>,
@@ -56,7 +57,8 @@ impl Stack {
             Project::empty(distribution).await?
         };
         let mut users = Vec::new();
-        for name in ["alice", "bob"] {
+        for number in 0..options.users {
+            let name = ["alice", "bob"].get(number).copied().unwrap_or("somebody");
             let id = project.user().await.map_err(io::Error::other)?;
             let password = Uuid::new_v4().to_string();
             users.push(User { id, email: format!("{name}-{id}@example.com"), password });

@@ -1,0 +1,24 @@
+//! The suite on a SQLite file.
+
+use std::sync::Arc;
+
+use ai_cost_optimizer::store::Store;
+use ai_cost_optimizer::store::local::LocalStore;
+
+use super::Stores;
+
+async fn stores() -> Option<Stores> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("new folder").join("store.sqlite3");
+    let open = || -> Arc<dyn Store> { Arc::new(LocalStore::new(path.clone())) };
+    Some(Stores { here: open(), there: open(), _folder: folder })
+}
+
+#[path = "contract.rs"]
+mod contract;
+#[path = "outcomes.rs"]
+mod outcomes;
+#[path = "records.rs"]
+mod records;
+#[path = "reports.rs"]
+mod reports;

@@ -1,0 +1,20 @@
+//! The suite on a Supabase project, each test as a user of its own.
+
+use super::Stores;
+
+async fn stores() -> Option<Stores> {
+    let user = super::stack::user().await?;
+    let folder = tempfile::tempdir().unwrap();
+    let here = user.store(&folder.path().join("here"));
+    let there = user.store(&folder.path().join("there"));
+    Some(Stores { here, there, _folder: folder })
+}
+
+#[path = "contract.rs"]
+mod contract;
+#[path = "outcomes.rs"]
+mod outcomes;
+#[path = "records.rs"]
+mod records;
+#[path = "reports.rs"]
+mod reports;
