@@ -42,7 +42,7 @@ pub enum StoreError {
     #[error(transparent)]
     Auth(#[from] AuthError),
     #[error(
-        "the project's database lacks what this program needs ({code}); hint: run `ai-cost-optimizer migrate`"
+        "the project's database lacks what this program needs ({code}); hint: apply the files in migrations/supabase as its README says"
     )]
     NotMigrated { code: String },
     /// The project will never take it as it stands.

@@ -21,4 +21,5 @@ mod store;
 // Permissions, mounts and signals as Unix has them; the store's contract is tested everywhere.
 #[cfg(unix)]
 mod store_faults;
+mod team;
 mod tidy;

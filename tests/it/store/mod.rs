@@ -2,6 +2,7 @@
 
 mod local;
 mod migrations;
+mod outbox;
 mod samples;
 pub(crate) mod stack;
 #[expect(clippy::duplicate_mod, reason = "the same suite runs on both stores")]

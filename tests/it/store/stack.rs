@@ -27,8 +27,10 @@ struct Running {
 
 /// A user of the stack who is signed in.
 pub(crate) struct User {
-    url: String,
-    key: String,
+    pub(crate) url: String,
+    pub(crate) key: String,
+    pub(crate) email: String,
+    pub(crate) password: String,
     token: SecretString,
 }
 
@@ -64,7 +66,8 @@ pub(crate) async fn user() -> Option<User> {
     let response = request.header("apikey", &key).json(&body).send().await.unwrap();
     let session: Value = response.json().await.unwrap();
     let token = SecretString::from(text(&session["access_token"]));
-    Some(User { url, key, token })
+    let (email, password) = (text(&user["email"]), text(&user["password"]));
+    Some(User { url, key, email, password, token })
 }
 
 #[expect(clippy::print_stderr, reason = "a test that skips says so")]
