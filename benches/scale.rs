@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use ai_cost_optimizer::domain::embedding::Embedding;
+use ai_cost_optimizer::domain::outcome::OutcomeQuery;
 use ai_cost_optimizer::domain::record::{ScopeHash, StoredEmbedding};
 use ai_cost_optimizer::domain::report::{GroupBy, ReportQuery};
 use ai_cost_optimizer::store::local::{LocalStore, SCHEMA_VERSION};
@@ -31,6 +32,8 @@ const ENTRIES: u64 = 100_000;
 const REQUESTS: i64 = 1_000_000;
 /// The requests are spread over this time.
 const DAYS: i64 = 365;
+/// As many as the store keeps.
+const OUTCOMES: u64 = 20_000;
 const SCOPE: [u8; 32] = [1; 32];
 const CLUSTERS: u64 = 200;
 const LOOKUPS: u64 = 400;
@@ -77,6 +80,11 @@ fn near(seed: u64) -> StoredEmbedding {
     StoredEmbedding { fingerprint: "bench".into(), embedding }
 }
 
+/// The vector of a seed as SQLite keeps it.
+fn bytes_of(seed: u64) -> Vec<u8> {
+    vector(seed).iter().flat_map(|number| number.to_le_bytes()).collect()
+}
+
 fn prompt_sha256(seed: u64) -> [u8; 32] {
     let mut draw = Draw(seed);
     let mut bytes = [0; 32];
@@ -99,6 +107,10 @@ const ENTRY: &str = "insert into response_cache (
     created_at, expires_at)
     values ('00000000-0000-0000-0000-000000000001', ?1, ?2, ?3, 'bench', ?4, ?5, 'anthropic', 'claude-haiku-5-5', 210, 0, 0,
     320, 0, 5000000, 'stop', ?6, ?7, ?7 + 31536000000000)";
+
+const OUTCOME: &str = "insert into routing_feedback (
+    user_id, request_id, provider, model, embedder_fingerprint, embedding, score, source, created_at, scored_number)
+    values ('00000000-0000-0000-0000-000000000001', ?1, 'anthropic', 'claude-haiku-5-5', 'bench', ?2, ?3, 'rating', ?4, ?5)";
 
 /// Writes rows past the store's own functions, but through its tables and triggers.
 fn build(path: &Path) -> rusqlite::Result<()> {
@@ -149,16 +161,20 @@ fn build(path: &Path) -> rusqlite::Result<()> {
         let mut entry = transaction.prepare(ENTRY)?;
         let text = "an answer of the usual length ".repeat(20);
         for number in 0..ENTRIES {
-            let bytes: Vec<u8> = vector(number).iter().flat_map(|number| number.to_le_bytes()).collect();
             entry.execute(params![
                 id(2, number),
                 SCOPE,
                 prompt_sha256(number),
-                bytes,
+                bytes_of(number),
                 text,
                 id(1, number),
                 start
             ])?;
+        }
+        let mut outcome = transaction.prepare(OUTCOME)?;
+        for number in 0..OUTCOMES {
+            let score = (number % 4).min(1) as f64;
+            outcome.execute(params![id(1, number), bytes_of(number), score, start, number as i64 + 1])?;
         }
     }
     transaction.commit()
@@ -209,6 +225,19 @@ async fn lookups(store: &LocalStore) {
     println!("{:<40} {found} of {}", "found what was sought", 2 * LOOKUPS);
 }
 
+async fn evidence(store: &LocalStore) {
+    let mut times = Vec::new();
+    for seed in 0..100 {
+        let query = OutcomeQuery { embedding: near(seed), limit: 200, now: samples::later(1) };
+        let started = Instant::now();
+        let found = store.nearest_outcomes(query).await.expect("the store reads");
+        times.push(started.elapsed());
+        assert_eq!(found.len(), 200);
+    }
+    print("first outcomes, which reads them all", vec![times.remove(0)]);
+    print("nearest 200 of 20,000 outcomes", times);
+}
+
 async fn reports(store: &LocalStore) {
     let day = 86_400;
     let periods = [
@@ -256,6 +285,7 @@ async fn measure(full: &Path, empty: &Path) {
     search(&store, 0).await;
     print("first search, which reads the scope", vec![started.elapsed()]);
     lookups(&store).await;
+    evidence(&store).await;
     reports(&store).await;
     if let (Some(before), Some(after)) = (before, memory_mb()) {
         println!("{:<40} {:.1} MB", "memory above the same with an empty store", after - before);

@@ -4,7 +4,9 @@
 
 use std::hint::black_box;
 
+use ai_cost_optimizer::domain::answer::{Attempt, AttemptOutcome};
 use ai_cost_optimizer::domain::embedding::{DIMENSIONS, Embedding};
+use ai_cost_optimizer::domain::money::Usd;
 use ai_cost_optimizer::domain::record::{CacheEntry, RequestRecord, ScopeHash, StoredEmbedding};
 use ai_cost_optimizer::store::local::LocalStore;
 use ai_cost_optimizer::store::{NearestQuery, Store};
@@ -73,6 +75,20 @@ fn store(criterion: &mut Criterion) {
     criterion.bench_function("store/record a request", |bencher| {
         bencher.iter(|| {
             runtime.block_on(store.record_request(samples::record(1), None)).expect("the store writes");
+        });
+    });
+    let attempt = Attempt {
+        reference: samples::model(),
+        outcome: AttemptOutcome::Answered,
+        cost: Some(Usd::ZERO),
+        cost_estimated: false,
+        latency_ms: 4,
+    };
+    criterion.bench_function("store/record a request to learn from", |bencher| {
+        bencher.iter(|| {
+            let record = RequestRecord { attempts: vec![attempt.clone()], ..samples::record(1) };
+            let written = store.record_embedded(record, None, Some(vector(77)));
+            runtime.block_on(written).expect("the store writes");
         });
     });
 }

@@ -1,7 +1,8 @@
 -- A model that was asked for a request, and how well it did, once that is known.
 
+-- Numbers of rows are in the order of writing: the newest row is never dropped, so none is used again.
 create table routing_feedback (
-    row_number           integer primary key autoincrement,
+    row_number           integer primary key,
     user_id              text    not null,
     request_id           text    not null,
     provider             text    not null,

@@ -26,6 +26,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// milliseconds; long before that, the thread of the reports does it beside the requests.
 const AUTOCHECKPOINT_PAGES: i64 = 32_768;
 
+/// Statements that stay parsed: more than a connection uses, as parsing one takes longer than running it.
+const STATEMENTS: usize = 128;
+
 /// How long to wait before opening is tried again.
 const OPEN_AGAIN: Duration = Duration::from_millis(20);
 
@@ -40,6 +43,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     let open = || -> rusqlite::Result<Result<Connection, i64>> {
         let mut connection = Connection::open(path)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
         // A transaction that reads before it takes the lock fails where another process writes in between.
         connection.set_transaction_behavior(TransactionBehavior::Immediate);
         connection.pragma_update(None, "synchronous", "normal")?;
