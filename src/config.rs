@@ -93,6 +93,8 @@ pub struct Config {
     pub default_strategy: StrategyName,
     /// `REQUEST_DEADLINE_MS`; default: 45 s.
     pub request_deadline: Duration,
+    /// Whether `SUPABASE_JWT_SECRET` is set, which is not used and has no business here.
+    pub has_jwt_secret: bool,
     /// `[[models]]` of the TOML file.
     pub models: Vec<ModelRow>,
     /// `[[prices]]` of the TOML file.
@@ -159,6 +161,7 @@ impl Config {
                     text.parse().ok().filter(|ms| (1_000..=240_000).contains(ms)).map(Duration::from_millis)
                 })?
                 .unwrap_or(Duration::from_secs(45)),
+            has_jwt_secret: values.text("SUPABASE_JWT_SECRET").is_some(),
             models: tables.models,
             prices: tables.prices,
         })

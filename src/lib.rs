@@ -12,7 +12,8 @@
 //! | [`config`] | the environment and the TOML file, read once |
 //! | [`cost`] | pure: prices by model and time, built in and live, estimates, savings against a named baseline |
 //! | [`routing`], [`cache`] | pure: which model to ask; which stored answer may be served, which kept |
-//! | [`embed`], [`store`], [`providers`] | adapters: MiniLM on this machine, SQLite, HTTP |
+//! | [`auth`] | adapter: the session of a Supabase user |
+//! | [`embed`], [`store`], [`providers`] | adapters: MiniLM on this machine; SQLite or a Supabase project; HTTP |
 //! | [`pipeline`] | the flow |
 //! | [`mcp`] | surface: the server, its tools and resources |
 //! | [`app`], [`telemetry`] | composition, logs |

@@ -60,6 +60,7 @@ pub(super) async fn run(config: Config, arguments: &DoctorArguments, form: Form)
     let mut checks = vec![setup::configuration(&app.config)];
     checks.extend(setup::providers(&app, now));
     checks.push(setup::store(&app, now).await);
+    checks.extend(setup::outbox(&app).await);
     checks.push(setup::weights(&app.config));
     checks.push(freshness::clock(now, setup::has_later_requests(&app, now).await));
     checks.extend(freshness::prices(&app, now));

@@ -81,6 +81,11 @@ impl Arguments {
         // People at a terminal asked for a result, not for a log.
         let default_level = if is_server { Level::INFO } else { Level::WARN };
         telemetry::start(config.log_level.unwrap_or(default_level), self.log_file.as_deref())?;
+        if config.has_jwt_secret {
+            tracing::warn!(
+                "SUPABASE_JWT_SECRET is not used: it can mint any user's token and belongs on no user's machine; hint: unset it"
+            );
+        }
         let form = if self.json { Form::Json } else { Form::Text };
         match self.command {
             None | Some(Command::Serve) => serve::run(config).await,

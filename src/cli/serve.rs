@@ -29,9 +29,9 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Exit> {
             team.keep_delivering().await;
         }
     };
-    let beside = async {
+    let beside = Box::pin(async {
         tokio::join!(fresh_prices, deliveries);
-    };
+    });
     // The listener ends with the process.
     Ok(match mcp::serve(server, stop, beside).await {
         Ok(()) => Exit::Success,

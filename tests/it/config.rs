@@ -99,9 +99,23 @@ fn what_is_not_honoured_yet_is_refused() {
         let message = load(Mode::Local, &[(variable.name, "1")]).unwrap_err();
         assert!(message.contains(variable.name) && message.contains("not honoured"), "{message}");
     }
-    let secret = load(Mode::Local, &[("SUPABASE_JWT_SECRET", "canary")]).unwrap_err();
-    assert!(!secret.contains("canary"), "{secret}");
+    let config = load(Mode::Local, &[("SUPABASE_JWT_SECRET", "canary")]).unwrap();
+    assert!(config.has_jwt_secret && !format!("{config:?}").contains("canary"));
     assert!(load(Mode::Simulate, &[("SUPABASE_URL", "https://x.example.com")]).is_ok());
+}
+
+#[test]
+fn a_project_needs_its_address_and_its_public_key() {
+    let url = ("SUPABASE_URL", "https://x.example.com");
+    let config = load(Mode::Local, &[url, ("SUPABASE_ANON_KEY", "sb_publishable_x")]).unwrap();
+    assert_eq!(config.mode, Mode::Supabase);
+    assert!(config.store_path().ends_with("outbox.sqlite3"));
+    refuses(&[url], &["SUPABASE_ANON_KEY"]);
+    refuses(
+        &[("SUPABASE_URL", "http://x.example.com"), ("SUPABASE_ANON_KEY", "k")],
+        &["SUPABASE_URL", "https"],
+    );
+    refuses(&[url, ("SUPABASE_ANON_KEY", "a canary")], &["SUPABASE_ANON_KEY"]);
 }
 
 #[test]

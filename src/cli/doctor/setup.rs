@@ -68,6 +68,10 @@ pub(super) async fn store(app: &App, now: Timestamp) -> Check {
     };
     let result: Result<_, StoreError> = look.await;
     match result {
+        Ok(stats) if app.team.is_some() => {
+            let sentence = format!("the project answers: {} cached answers of this user", stats.entries);
+            Check::new("store", State::Ok, &sentence)
+        }
         Ok(stats) => {
             let sentence = format!(
                 "{}: writable, schema {SCHEMA_VERSION}, {:.1} MB, {} cached answers",
@@ -79,6 +83,28 @@ pub(super) async fn store(app: &App, now: Timestamp) -> Check {
         }
         Err(error) => Check::new("store", State::Failed, &error.to_string()),
     }
+}
+
+/// Says what waits for the project, and what it will never take; a local store has neither.
+pub(super) async fn outbox(app: &App) -> Vec<Check> {
+    let Some(team) = &app.team else { return Vec::new() };
+    let waiting = match team.outbox().count().await {
+        Ok(0) => Check::new("outbox", State::Ok, "nothing waits for the project"),
+        Ok(count) => {
+            let sentence = format!("{count} records wait; hint: start the server, or run `report`");
+            Check::new("outbox", State::Warning, &sentence)
+        }
+        Err(error) => Check::new("outbox", State::Failed, &error.to_string()),
+    };
+    let dead = team.outbox().dead_letters().await.unwrap_or_default();
+    let refused = dead.iter().map(|letter| {
+        let sentence = format!(
+            "{} of {} for user {} was refused for good ({})",
+            letter.function, letter.created_at, letter.user_id, letter.code
+        );
+        Check::new("dead letter", State::Warning, &sentence)
+    });
+    std::iter::once(waiting).chain(refused).collect()
 }
 
 /// Says whether the store holds requests from after now.
