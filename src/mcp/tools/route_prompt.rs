@@ -69,9 +69,11 @@ impl Server {
             }
         };
         tokio::select! {
-            answer = answering => answer.unwrap_or_else(refused),
+            // First of all: where the client has hung up as well, the payment would be let go on.
+            biased;
             // Dropping the answer breaks the payment off; nobody reads what is said here.
             () = context.ct.cancelled() => refused("cancelled"),
+            answer = answering => answer.unwrap_or_else(refused),
             () = show(&progress, &context) => refused("cancelled"),
         }
     }

@@ -6,6 +6,7 @@
 pub mod outbox;
 mod rest;
 mod rows;
+mod sums;
 
 use std::time::Duration;
 
@@ -17,7 +18,8 @@ use serde_json::{Value, json};
 
 use self::outbox::{Letter, Outbox};
 use self::rest::{Failure, Rest};
-use self::rows::{BoughtRow, EntryRow, ReportRow, RequestRow, Unreadable, hex, parsed, vector};
+use self::rows::{BoughtRow, EntryRow, RequestRow, Unreadable, hex, parsed, vector};
+use self::sums::ReportRow;
 use super::{ForgetMode, NearestQuery, Recorded, Store, StoreError};
 use crate::auth::{Auth, Project};
 use crate::cache::retirement::is_retired;

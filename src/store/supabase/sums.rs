@@ -1,0 +1,61 @@
+//! The sums that the project's function `cost_report` gives.
+
+use serde::Deserialize;
+
+use crate::domain::money::Usd;
+use crate::domain::report::{Group, Totals};
+
+/// What `cost_report` gives.
+#[derive(Debug, Deserialize)]
+pub(super) struct ReportRow {
+    pub(super) totals: TotalsRow,
+    pub(super) groups: Vec<GroupRow>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct GroupRow {
+    key: String,
+    #[serde(flatten)]
+    totals: TotalsRow,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct TotalsRow {
+    requests: u64,
+    cost_pico: i64,
+    baseline_cost_pico: i64,
+    saved_pico: i64,
+    cache_hits: u64,
+    input_tokens: u64,
+    output_tokens: u64,
+    unpriced_requests: u64,
+    estimated_requests: u64,
+    failed_requests: u64,
+    unsettled_requests: u64,
+    unsettled_worst_case_pico: i64,
+}
+
+impl From<TotalsRow> for Totals {
+    fn from(row: TotalsRow) -> Self {
+        Self {
+            requests: row.requests,
+            cost: Usd::from_pico(row.cost_pico),
+            baseline_cost: Usd::from_pico(row.baseline_cost_pico),
+            saved: Usd::from_pico(row.saved_pico),
+            cache_hits: row.cache_hits,
+            input_tokens: row.input_tokens,
+            output_tokens: row.output_tokens,
+            unpriced_requests: row.unpriced_requests,
+            estimated_requests: row.estimated_requests,
+            failed_requests: row.failed_requests,
+            unsettled_requests: row.unsettled_requests,
+            unsettled_worst_case: Usd::from_pico(row.unsettled_worst_case_pico),
+        }
+    }
+}
+
+impl From<GroupRow> for Group {
+    fn from(row: GroupRow) -> Self {
+        Self { key: row.key, totals: row.totals.into() }
+    }
+}
