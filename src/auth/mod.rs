@@ -22,7 +22,7 @@ use self::gotrue::{GoTrue, Grant};
 use self::keys::Keys;
 pub use self::project::{BadProject, Project};
 pub use self::session::{Session, UserToken};
-use self::vault::{Vault, Written};
+use self::vault::Vault;
 use crate::domain::ids::UserId;
 
 /// A session is renewed when it has less than this left.
@@ -172,9 +172,8 @@ impl Auth {
     async fn keep(&self, session: Session) -> Result<(Session, Kept), AuthError> {
         let claims = claims::read("the session's token", &session.access_token)?;
         self.0.keys.verify("the session's token", &session.access_token, &claims).await?;
-        let written = self.0.vault.write(&session).await?;
+        let kept = self.0.vault.write(&session).await?;
         self.set_current(session.clone());
-        let Written(kept) = written;
         Ok((session, kept))
     }
 

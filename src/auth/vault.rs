@@ -25,9 +25,6 @@ pub(super) struct Vault {
     folder: PathBuf,
 }
 
-/// Says where a session was written.
-pub(super) struct Written(pub(super) Kept);
-
 /// Held while a session is renewed.
 #[derive(Debug)]
 pub(super) struct Lock(#[expect(dead_code, reason = "it is held, not used")] File);
@@ -53,8 +50,8 @@ impl Vault {
         .await
     }
 
-    /// Writes the session in the place of the one before.
-    pub(super) async fn write(&self, session: &Session) -> Result<Written, AuthError> {
+    /// Writes the session in the place of the one before, and says where.
+    pub(super) async fn write(&self, session: &Session) -> Result<Kept, AuthError> {
         let vault = self.clone();
         let text = serde_json::to_string(&KeptSession::from(session)).map_err(not_kept)?;
         self.apart(move || {
@@ -62,12 +59,12 @@ impl Vault {
                 Ok(()) => {
                     // An older one in a file would come back when the keyring is away.
                     let _ = fs::remove_file(vault.file());
-                    Ok(Written(Kept::Keyring))
+                    Ok(Kept::Keyring)
                 }
                 Err(error) => {
                     tracing::info!(%error, "no keyring is to be had; the session is kept in a file");
                     write_private(&vault.file(), text.as_bytes()).map_err(not_kept)?;
-                    Ok(Written(Kept::File(vault.file())))
+                    Ok(Kept::File(vault.file()))
                 }
             }
         })

@@ -1,12 +1,13 @@
-//! What the end of a request says about the models that were asked, before anybody rates it.
+//! What the end of a request, or a rating of it, says about the models that were asked.
 //!
 //! The scores are judged, not measured. A provider that is busy, unpaid or out of order says nothing about how
 //! well its model answers, so such a call is no outcome.
 
 use crate::domain::answer::{AttemptOutcome, FinishReason};
-use crate::domain::outcome::AskedModel;
-use crate::domain::rating::Score;
-use crate::domain::record::RequestRecord;
+use crate::domain::model::ModelRef;
+use crate::domain::outcome::{AskedModel, OutcomeSource};
+use crate::domain::rating::{Rating, Score, Verdict};
+use crate::domain::record::{RequestRecord, RequestStatus};
 
 /// The model declined, or the provider's filter withheld the answer: paid for, and of little use.
 const WITHHELD: f64 = 0.1;
@@ -31,6 +32,31 @@ pub fn asked_models(record: &RequestRecord) -> Vec<AskedModel> {
         asked.push(AskedModel { reference: attempt.reference.clone(), score });
     }
     asked
+}
+
+/// What a rating says about the model that answered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RatedModel {
+    pub reference: ModelRef,
+    /// Absent: nothing is known of it.
+    pub score: Option<Score>,
+    pub source: OutcomeSource,
+}
+
+/// Says what a rating means for the model that answered a request; `None` where nobody answered it.
+///
+/// A cached answer that should not have been served is no fault of the model that once gave it, so such a rating
+/// leaves what follows from how the request ended.
+pub fn rated_model(record: &RequestRecord, rating: &Rating) -> Option<RatedModel> {
+    // Where nobody answered, the model named is one that was to be asked.
+    let reference = record.reference.clone().filter(|_| record.status == RequestStatus::Completed)?;
+    let (score, source) = if matches!(rating.verdict, Some(Verdict::Wrong | Verdict::Stale)) {
+        let asked = asked_models(record).into_iter().find(|asked| asked.reference == reference);
+        (asked.and_then(|asked| asked.score), OutcomeSource::Automatic)
+    } else {
+        (Some(rating.score), OutcomeSource::Rating)
+    };
+    Some(RatedModel { reference, score, source })
 }
 
 const fn of_ending(finish_reason: FinishReason) -> Option<f64> {

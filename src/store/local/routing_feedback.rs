@@ -8,10 +8,10 @@ use rusqlite::{Connection, OptionalExtension, named_params, params};
 use super::columns::to_bytes;
 use super::requests;
 use crate::domain::ids::UserId;
-use crate::domain::outcome::{AskedModel, OutcomeSource};
-use crate::domain::rating::{Rating, Score, Verdict};
-use crate::domain::record::{RequestRecord, RequestStatus, StoredEmbedding};
-use crate::routing::outcomes::asked_models;
+use crate::domain::outcome::AskedModel;
+use crate::domain::rating::{Rating, Score};
+use crate::domain::record::{RequestRecord, StoredEmbedding};
+use crate::routing::outcomes::{RatedModel, asked_models, rated_model};
 
 const KEPT_UNSCORED: i64 = 10_000;
 const KEPT_SCORED: i64 = 20_000;
@@ -42,21 +42,10 @@ pub(super) fn write(
 }
 
 /// Scores the model that a rated request was answered by, in place of what was thought of it before.
-///
-/// An answer from the cache counts for the model that once gave it, unless the rating says that it should
-/// not have been served: that is no fault of the model.
 pub(super) fn rate(connection: &Connection, rating: &Rating) -> rusqlite::Result<()> {
     let Some((record, _)) = requests::find(connection, rating.request_id)? else { return Ok(()) };
-    // Where nobody answered, the model named is one that was to be asked.
-    let answered_by = record.reference.as_ref().filter(|_| record.status == RequestStatus::Completed);
-    let Some(reference) = answered_by else { return Ok(()) };
-    let is_about_the_cache = matches!(rating.verdict, Some(Verdict::Wrong | Verdict::Stale));
-    let (score, source) = if is_about_the_cache {
-        let asked = asked_models(&record).into_iter().find(|asked| asked.reference == *reference);
-        (asked.and_then(|asked| asked.score), OutcomeSource::Automatic)
-    } else {
-        (Some(rating.score), OutcomeSource::Rating)
-    };
+    let Some(rated) = rated_model(&record, rating) else { return Ok(()) };
+    let RatedModel { reference, score, source } = rated;
     let changed = connection
         .prepare_cached(
             "update routing_feedback set score = ?5, source = iif(?5 is null, null, ?6), \
@@ -84,7 +73,7 @@ pub(super) fn rate(connection: &Connection, rating: &Rating) -> rusqlite::Result
             })
             .optional()?;
         let (fingerprint, bytes) = kept.unwrap_or_default();
-        let asked = AskedModel { reference: reference.clone(), score: Some(score) };
+        let asked = AskedModel { reference, score: Some(score) };
         insert(connection, &record, &asked, fingerprint.as_deref().zip(bytes.as_deref()))?;
         connection
             .prepare_cached(

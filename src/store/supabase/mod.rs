@@ -25,13 +25,11 @@ use crate::auth::{Auth, Project};
 use crate::cache::retirement::is_retired;
 use crate::domain::ids::RequestId;
 use crate::domain::model::ModelRef;
-use crate::domain::outcome::{Outcome, OutcomeQuery, OutcomeSource};
-use crate::domain::rating::{Rating, RatingEffect, Score, Verdict};
-use crate::domain::record::{
-    CacheEntry, Forget, Neighbour, RequestRecord, RequestStatus, ScopeHash, StoredEmbedding,
-};
+use crate::domain::outcome::{Outcome, OutcomeQuery};
+use crate::domain::rating::{Rating, RatingEffect, Score};
+use crate::domain::record::{CacheEntry, Forget, Neighbour, RequestRecord, ScopeHash, StoredEmbedding};
 use crate::domain::report::{CacheStats, Report, ReportQuery};
-use crate::routing::outcomes::asked_models;
+use crate::routing::outcomes::{asked_models, rated_model};
 
 /// How long a lookup or a record may hold up a request.
 const REQUEST_PATIENCE: Duration = Duration::from_secs(2);
@@ -80,8 +78,9 @@ impl SupabaseStore {
                 return Ok(gone);
             }
             for letter in letters {
+                // Whoever signs in meanwhile, these letters go under the token of their own user.
                 let result: Result<Value, Failure> =
-                    self.rest.call(letter.function(), letter.arguments(), REPORT_PATIENCE).await;
+                    self.rest.call_for(&token, letter.function(), letter.arguments(), REPORT_PATIENCE).await;
                 match result {
                     Ok(_) => self.outbox.delivered(letter.number).await?,
                     Err(Failure::Refused { code }) => self.outbox.put_aside(letter.number, &code).await?,
@@ -227,12 +226,20 @@ impl Store for SupabaseStore {
         }
         let unknown = || StoreError::UnknownRequest(rating.request_id);
         let (record, _) = self.find_request(rating.request_id).await?.ok_or_else(unknown)?;
+        let outcome = rated_model(&record, &rating).map(|rated| {
+            json!({
+                "provider": rated.reference.provider.as_str(),
+                "model": rated.reference.model,
+                "score": rated.score.map(Score::get),
+                "source": rated.source.to_string(),
+            })
+        });
         let arguments = json!({
             "request_id": rating.request_id.to_string(),
             "score": rating.score.get(),
             "verdict": rating.verdict.map(|verdict| verdict.to_string()),
             "comment": rating.comment,
-            "outcome": outcome(&record, &rating),
+            "outcome": outcome,
             "as_of": now,
         });
         let sums: Sums = self.call("rate_response", &arguments, REPORT_PATIENCE).await?;
@@ -351,24 +358,6 @@ impl Store for SupabaseStore {
 fn instant(time: Timestamp) -> Timestamp {
     const YEAR_1: i64 = -62_135_596_800;
     time.max(Timestamp::from_second(YEAR_1).unwrap_or(Timestamp::UNIX_EPOCH))
-}
-
-/// Says what a rating means for the model that answered; the same rule as in the local store.
-fn outcome(record: &RequestRecord, rating: &Rating) -> Option<Value> {
-    let reference = record.reference.as_ref().filter(|_| record.status == RequestStatus::Completed)?;
-    let is_about_the_cache = matches!(rating.verdict, Some(Verdict::Wrong | Verdict::Stale));
-    let (score, source) = if is_about_the_cache {
-        let asked = asked_models(record).into_iter().find(|asked| asked.reference == *reference);
-        (asked.and_then(|asked| asked.score), OutcomeSource::Automatic)
-    } else {
-        (Some(rating.score), OutcomeSource::Rating)
-    };
-    Some(json!({
-        "provider": reference.provider.as_str(),
-        "model": reference.model,
-        "score": score.map(Score::get),
-        "source": source.to_string(),
-    }))
 }
 
 impl From<Unreadable> for StoreError {

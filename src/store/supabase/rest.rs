@@ -67,18 +67,32 @@ impl Rest {
         arguments: &Value,
         patience: Duration,
     ) -> Result<T, Failure> {
-        let token = self.auth.token().await.map_err(Failure::from)?;
-        match self.call_as(&token, function, arguments, patience).await {
+        let token = self.auth.token().await?;
+        self.call_for(&token, function, arguments, patience).await
+    }
+
+    /// Calls a function as the user of a token; a token that is refused is replaced once, by one of the same user.
+    pub(super) async fn call_for<T: DeserializeOwned>(
+        &self,
+        token: &UserToken,
+        function: &str,
+        arguments: &Value,
+        patience: Duration,
+    ) -> Result<T, Failure> {
+        match self.call_as(token, function, arguments, patience).await {
             Err(Failure::Token { code }) => {
-                let token = self.auth.instead_of(&token, &code).await.map_err(Failure::from)?;
-                self.call_as(&token, function, arguments, patience).await
+                let renewed = self.auth.instead_of(token, &code).await?;
+                if renewed.user != token.user {
+                    return Err(Failure::Token { code });
+                }
+                self.call_as(&renewed, function, arguments, patience).await
             }
             result => result,
         }
     }
 
     /// Calls a function under one token.
-    pub(super) async fn call_as<T: DeserializeOwned>(
+    async fn call_as<T: DeserializeOwned>(
         &self,
         token: &UserToken,
         function: &str,

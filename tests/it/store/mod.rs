@@ -7,6 +7,7 @@ mod samples;
 pub(crate) mod stack;
 #[expect(clippy::duplicate_mod, reason = "the same suite runs on both stores")]
 mod team;
+pub(crate) mod tokens;
 
 use std::sync::Arc;
 

@@ -15,10 +15,7 @@ use wiremock::matchers::{any, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 use super::samples::record;
-
-/// Tokens of two users, signed by a secret that is not here: `{"alg":"HS256"}`, role `authenticated`, `sub` …01 and …02.
-const ALICE: &str = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIwMDAwMDAwMC0wMDAwLTQwMDAtODAwMC0wMDAwMDAwMDAwMDEiLCJyb2xlIjoiYXV0aGVudGljYXRlZCIsImF1ZCI6ImF1dGhlbnRpY2F0ZWQifQ.c2ln";
-const BOB: &str = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIwMDAwMDAwMC0wMDAwLTQwMDAtODAwMC0wMDAwMDAwMDAwMDIiLCJyb2xlIjoiYXV0aGVudGljYXRlZCIsImF1ZCI6ImF1dGhlbnRpY2F0ZWQifQ.c2ln";
+use super::tokens::{ALICE, BOB};
 
 fn store(server: &MockServer, token: &str, folder: &Path) -> Arc<SupabaseStore> {
     let client = http::client().unwrap();
