@@ -135,7 +135,9 @@ fn team_store(config: &Config) -> anyhow::Result<Option<SupabaseStore>> {
     let (Some(supabase), Some(auth)) = (&config.supabase, auth(config)?) else { return Ok(None) };
     let project = Project::new(supabase.url.clone(), supabase.key.clone())?;
     let client = http::client().context("the HTTP client cannot be made")?;
-    Ok(Some(SupabaseStore::new(client, project, auth, Outbox::new(config.store_path()))))
+    let socket_client = http::socket_client().context("the HTTP client cannot be made")?;
+    let outbox = Outbox::new(config.store_path());
+    Ok(Some(SupabaseStore::new(client, socket_client, project, auth, outbox)))
 }
 
 /// Makes the one place that gives out the user's tokens; `None` where no project is configured.

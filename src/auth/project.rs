@@ -53,6 +53,11 @@ impl Project {
         url
     }
 
+    /// Gives the key, for the one place that takes it in an address: it is public, and opens nothing by itself.
+    pub fn public_key(&self) -> &str {
+        self.key.expose_secret()
+    }
+
     /// Gives the key as a header value that no log shows.
     pub fn key_header(&self) -> HeaderValue {
         // A key of other characters does not get here.

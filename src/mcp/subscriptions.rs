@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use futures::StreamExt as _;
 use rmcp::model::{ErrorCode, ResourceUpdatedNotificationParam};
 use rmcp::service::{Peer, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer};
@@ -47,6 +48,7 @@ impl Watched {
 /// All subscriptions of one conversation.
 pub(super) struct Subscriptions {
     watched: Mutex<Watched>,
+    /// Somebody subscribed, or does not any more.
     has_news: Notify,
     changes: watch::Sender<Changes>,
     /// Cancelled when the client hangs up or the process stops: open streams then end with a result.
@@ -80,6 +82,7 @@ impl Subscriptions {
         let mut watched = self.watched();
         watched.legacy.remove(&metric);
         watched.forget_unwanted();
+        self.has_news.notify_one();
         Ok(())
     }
 
@@ -168,9 +171,16 @@ impl Subscriptions {
             while self.watched().contents.is_empty() {
                 self.has_news.notified().await;
             }
-            tokio::time::sleep(pipeline.store.look_every()).await;
-            if let Err(error) = self.look(pipeline, peer, &mut seen).await {
-                tracing::debug!(%error, "the metrics were not looked at; they will be again");
+            let mut changes = pipeline.store.changes();
+            while !self.watched().contents.is_empty() {
+                tokio::select! {
+                    _ = changes.next() => {}
+                    // Nobody may be left.
+                    () = self.has_news.notified() => continue,
+                }
+                if let Err(error) = self.look(pipeline, peer, &mut seen).await {
+                    tracing::debug!(%error, "the metrics were not looked at; they will be again");
+                }
             }
         }
     }
@@ -242,6 +252,7 @@ impl Drop for Listening<'_> {
             watched.listeners.swap_remove(place);
         }
         watched.forget_unwanted();
+        self.subscriptions.has_news.notify_one();
     }
 }
 

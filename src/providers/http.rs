@@ -77,6 +77,15 @@ impl fmt::Debug for Endpoint {
 /// On a machine without CA certificates it still speaks plain HTTP, so local models stay
 /// reachable; each HTTPS call then fails as not trusted.
 pub fn client() -> Result<Client, reqwest::Error> {
+    built(builder)
+}
+
+/// Builds the same client for websockets, which begin as HTTP/1.1.
+pub fn socket_client() -> Result<Client, reqwest::Error> {
+    built(|| builder().http1_only())
+}
+
+fn built(builder: impl Fn() -> ClientBuilder) -> Result<Client, reqwest::Error> {
     // Somebody may have installed a provider before: any will do.
     let _ = rustls::crypto::ring::default_provider().install_default();
     builder().build().or_else(|_| {

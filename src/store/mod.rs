@@ -9,6 +9,8 @@ pub mod supabase;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::StreamExt as _;
+use futures::stream::{self, BoxStream};
 use jiff::Timestamp;
 
 use crate::auth::AuthError;
@@ -153,9 +155,13 @@ pub trait Store: Send + Sync {
     /// Counts what the cache holds.
     async fn cache_stats(&self, now: Timestamp) -> Result<CacheStats, StoreError>;
 
-    /// Says how often [`Store::revision`] may be asked for.
-    fn look_every(&self) -> Duration {
-        Duration::from_secs(1)
+    /// Gives an item whenever [`Store::revision`] is worth asking for; it never ends.
+    fn changes(&self) -> BoxStream<'static, ()> {
+        stream::unfold((), |()| async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            Some(((), ()))
+        })
+        .boxed()
     }
 
     /// Gives a number that differs from the one before after any commit, of this process or of another.

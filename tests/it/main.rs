@@ -14,9 +14,11 @@ mod embedding;
 mod faults;
 mod flow;
 mod learning;
+mod machine;
 mod money;
 mod prices;
 mod providers;
+mod realtime;
 mod stdio;
 mod store;
 // Permissions, mounts and signals as Unix has them; the store's contract is tested everywhere.

@@ -1,79 +1,17 @@
 //! The program with a Supabase project: sign-in, one store for several machines, and nothing of anybody else.
 
-use std::io::Write as _;
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Command;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::stdio::driver::{Conversation, Program, at};
+use crate::machine::Machine;
+use crate::stdio::driver::at;
 use crate::stdio::provider::Provider;
-use crate::store::stack::{self, User};
-
-/// One user on one machine.
-struct Machine<'a> {
-    folder: tempfile::TempDir,
-    user: &'a User,
-}
-
-impl<'a> Machine<'a> {
-    fn of(user: &'a User) -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), user }
-    }
-
-    /// Runs a command of the program with something on stdin.
-    fn run(&self, arguments: &[&str], input: &str) -> Output {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_ai-cost-optimizer"))
-            .args(arguments)
-            .env_clear()
-            .env("HOME", self.folder.path())
-            .env("COST_OPTIMIZER_DATA_DIR", self.folder.path())
-            .env("COST_OPTIMIZER_CONFIG", "/dev/null")
-            .env("SUPABASE_URL", &self.user.url)
-            .env("SUPABASE_ANON_KEY", &self.user.key)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-        child.wait_with_output().unwrap()
-    }
-
-    fn login(&self) -> Value {
-        let output = self.run(&["login", "--email", &self.user.email, "--json"], &self.user.password);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        serde_json::from_slice(&output.stdout).unwrap()
-    }
-
-    fn greet(&self, provider: &Provider) -> Conversation {
-        Program::local(self.folder.path(), provider)
-            .with("SUPABASE_URL", &self.user.url)
-            .with("SUPABASE_ANON_KEY", &self.user.key)
-            .greet()
-    }
-
-    fn report(&self) -> Value {
-        let output = self.run(&["report", "--period", "all", "--json"], "");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        serde_json::from_slice(&output.stdout).unwrap()
-    }
-
-    fn session_file(&self) -> Option<std::path::PathBuf> {
-        let is_session = |path: &Path| path.file_name().unwrap().to_string_lossy().starts_with("session-");
-        let mut entries = std::fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path());
-        entries.find(|path| is_session(path))
-    }
-}
-
-async fn two_users() -> Option<(User, User)> {
-    Some((stack::user().await?, stack::user().await?))
-}
+use crate::store::stack;
 
 #[test]
 fn two_users_pay_once_each_and_a_second_machine_has_the_firsts_answers() {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let Some((alice, bob)) = runtime.block_on(two_users()) else { return };
+    let (Some(alice), Some(bob)) = (stack::user(), stack::user()) else { return };
     let provider = Provider::quick();
     let (first, second, other) = (Machine::of(&alice), Machine::of(&alice), Machine::of(&bob));
     for machine in [&first, &second, &other] {
@@ -105,8 +43,7 @@ fn two_users_pay_once_each_and_a_second_machine_has_the_firsts_answers() {
 
 #[test]
 fn who_is_not_signed_in_is_told_how_and_who_signs_out_is_forgotten() {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let Some(alice) = runtime.block_on(stack::user()) else { return };
+    let Some(alice) = stack::user() else { return };
     let provider = Provider::quick();
     let machine = Machine::of(&alice);
     let prompt = json!({ "prompt": "Hello" });

@@ -4,6 +4,7 @@
 //! While the project does not answer, records wait in the outbox and lookups find nothing.
 
 pub mod outbox;
+mod realtime;
 mod rest;
 mod rows;
 mod sums;
@@ -11,6 +12,7 @@ mod sums;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::stream::BoxStream;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -44,6 +46,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// A Supabase project as a [`Store`].
 pub struct SupabaseStore {
     rest: Rest,
+    /// It speaks HTTP/1.1, which alone can be upgraded to a websocket.
+    socket_client: reqwest::Client,
     outbox: Outbox,
 }
 
@@ -54,9 +58,16 @@ impl std::fmt::Debug for SupabaseStore {
 }
 
 impl SupabaseStore {
-    /// Takes the program's HTTP client, the project, its user's session, and what keeps records meanwhile.
-    pub const fn new(client: reqwest::Client, project: Project, auth: Auth, outbox: Outbox) -> Self {
-        Self { rest: Rest::new(client, project, auth), outbox }
+    /// Takes the program's HTTP client and the one for websockets, the project, its user's session, and what keeps
+    /// records meanwhile.
+    pub const fn new(
+        client: reqwest::Client,
+        socket_client: reqwest::Client,
+        project: Project,
+        auth: Auth,
+        outbox: Outbox,
+    ) -> Self {
+        Self { rest: Rest::new(client, project, auth), socket_client, outbox }
     }
 
     /// Gives the records that wait.
@@ -325,9 +336,9 @@ impl Store for SupabaseStore {
         Ok(Report { totals: row.totals.into(), groups: row.groups.into_iter().map(Into::into).collect() })
     }
 
-    fn look_every(&self) -> Duration {
-        // Each look is a request of the project's.
-        Duration::from_secs(15)
+    fn changes(&self) -> BoxStream<'static, ()> {
+        let (project, auth) = (self.rest.project().clone(), self.rest.auth().clone());
+        realtime::changes(self.socket_client.clone(), project, auth)
     }
 
     async fn revision(&self) -> Result<i64, StoreError> {

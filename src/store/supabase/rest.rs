@@ -56,6 +56,10 @@ impl Rest {
         Self { client, project, auth, builder: OnceLock::new() }
     }
 
+    pub(super) const fn project(&self) -> &Project {
+        &self.project
+    }
+
     pub(super) const fn auth(&self) -> &Auth {
         &self.auth
     }

@@ -21,7 +21,13 @@ fn store(server: &MockServer, token: &str, folder: &Path) -> Arc<SupabaseStore> 
     let client = http::client().unwrap();
     let project = Project::new(server.uri().parse().unwrap(), "sb_publishable_x".into()).unwrap();
     let auth = Auth::new(client.clone(), &project, Some(token.into()), folder.to_owned());
-    Arc::new(SupabaseStore::new(client, project, auth, Outbox::new(folder.join("outbox.sqlite3"))))
+    Arc::new(SupabaseStore::new(
+        client,
+        http::socket_client().unwrap(),
+        project,
+        auth,
+        Outbox::new(folder.join("outbox.sqlite3")),
+    ))
 }
 
 async fn answer(server: &MockServer, status: u16, body: Value) {

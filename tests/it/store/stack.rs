@@ -1,10 +1,10 @@
 //! The Supabase stack of `tests/stack`, one for all tests of this program, and a fresh user for each.
 
-use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use ai_cost_optimizer::auth::{Auth, Project};
 use ai_cost_optimizer::providers::http;
@@ -16,58 +16,81 @@ use serde_json::{Value, json};
 /// Users of the stack; each test, and each case of a property, takes one.
 const USERS: usize = 400;
 
-static STACK: LazyLock<Option<Running>> = LazyLock::new(start);
+static SHARED: LazyLock<Option<Stack>> = LazyLock::new(|| Stack::start(&["--users", &USERS.to_string()]));
 static NEXT_USER: AtomicUsize = AtomicUsize::new(0);
 
-/// A running stack; it ends when this process does, because its input ends.
-struct Running {
-    _process: Child,
+/// A running stack; it ends when its handle, or this process, does, because its input ends.
+pub(crate) struct Stack {
+    process: Child,
+    lines: Mutex<BufReader<ChildStdout>>,
     told: Value,
 }
 
-/// A user of the stack who is signed in.
+/// A user of a stack.
 pub(crate) struct User {
     pub(crate) url: String,
     pub(crate) key: String,
     pub(crate) email: String,
     pub(crate) password: String,
-    token: SecretString,
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "`tests/run` says where the stack is, and nothing else is read"
-)]
-fn start() -> Option<Running> {
-    let program = PathBuf::from(std::env::var_os("TEST_SUPABASE_STACK")?);
-    let mut process = Command::new(program)
-        .args(["--users", &USERS.to_string()])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+impl Stack {
+    /// Starts one with options of its own; `None`, said aloud, where there is none to start.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "`tests/run` says where the stack is, and nothing else is read"
+    )]
+    pub(crate) fn start(options: &[&str]) -> Option<Self> {
+        let Some(program) = std::env::var_os("TEST_SUPABASE_STACK") else {
+            skipped();
+            return None;
+        };
+        let mut process =
+            Command::new(program).args(options).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap());
+        let told = next_line(&mut lines);
+        Some(Self { process, lines: Mutex::new(lines), told })
+    }
+
+    /// Gives the user of a place.
+    pub(crate) fn user(&self, place: usize) -> User {
+        let user = self.told["users"].get(place).expect("the stack has as many users as it was told to");
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        User {
+            url: text(&self.told["url"]),
+            key: text(&self.told["anon_key"]),
+            email: text(&user["email"]),
+            password: text(&user["password"]),
+        }
+    }
+
+    /// Has a stack do something, as `tests/stack/src/control.rs` lists, and gives what came of it.
+    pub(crate) fn tell(&self, command: &Value) -> Value {
+        let mut lines = self.lines.lock().unwrap();
+        let mut input = self.process.stdin.as_ref().unwrap();
+        input.write_all(format!("{command}\n").as_bytes()).unwrap();
+        let answer = next_line(&mut lines);
+        answer.get("done").unwrap_or_else(|| panic!("{command}: {answer}")).clone()
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        drop(self.process.stdin.take());
+        let _ = self.process.wait();
+    }
+}
+
+fn next_line(lines: &mut BufReader<ChildStdout>) -> Value {
     let mut line = String::new();
-    BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    Some(Running { told: serde_json::from_str(&line).unwrap(), _process: process })
+    lines.read_line(&mut line).unwrap();
+    serde_json::from_str(&line).unwrap()
 }
 
-/// Signs a user in that no other test has; `None`, said aloud, where there is no stack.
-pub(crate) async fn user() -> Option<User> {
-    let Some(running) = &*STACK else {
-        skipped();
-        return None;
-    };
+/// Gives a user of the shared stack that no other test has; `None` where there is no stack.
+pub(crate) fn user() -> Option<User> {
     let place = NEXT_USER.fetch_add(1, Ordering::Relaxed);
-    let user = running.told["users"].get(place).expect("the stack has a user for each test: raise USERS");
-    let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let (url, key) = (text(&running.told["url"]), text(&running.told["anon_key"]));
-    let body = json!({ "email": user["email"], "password": user["password"] });
-    let request = http::client().unwrap().post(format!("{url}/auth/v1/token?grant_type=password"));
-    let response = request.header("apikey", &key).json(&body).send().await.unwrap();
-    let session: Value = response.json().await.unwrap();
-    let token = SecretString::from(text(&session["access_token"]));
-    let (email, password) = (text(&user["email"]), text(&user["password"]));
-    Some(User { url, key, email, password, token })
+    Some(SHARED.as_ref()?.user(place))
 }
 
 #[expect(clippy::print_stderr, reason = "a test that skips says so")]
@@ -76,12 +99,23 @@ fn skipped() {
 }
 
 impl User {
+    /// Signs the user in.
+    pub(crate) async fn token(&self) -> SecretString {
+        let body = json!({ "email": self.email, "password": self.password });
+        let url = format!("{}/auth/v1/token?grant_type=password", self.url);
+        let request = http::client().unwrap().post(url).header("apikey", &self.key).json(&body);
+        let session: Value = request.send().await.unwrap().json().await.unwrap();
+        SecretString::from(session["access_token"].as_str().unwrap())
+    }
+
     /// Opens the project as this user, with a data folder as one machine has it.
-    pub(crate) fn store(&self, folder: &Path) -> Arc<SupabaseStore> {
+    pub(crate) async fn store(&self, folder: &Path) -> Arc<SupabaseStore> {
         let client = http::client().unwrap();
         let project = Project::new(self.url.parse().unwrap(), self.key.clone().into()).unwrap();
-        let auth = Auth::new(client.clone(), &project, Some(self.token.clone()), folder.to_owned());
+        let token = self.token().await;
+        let auth = Auth::new(client.clone(), &project, Some(token), folder.to_owned());
         let outbox = Outbox::new(folder.join("outbox.sqlite3"));
-        Arc::new(SupabaseStore::new(client, project, auth, outbox))
+        let socket_client = http::socket_client().unwrap();
+        Arc::new(SupabaseStore::new(client, socket_client, project, auth, outbox))
     }
 }

@@ -3,10 +3,10 @@
 use super::Stores;
 
 async fn stores() -> Option<Stores> {
-    let user = super::stack::user().await?;
+    let user = super::stack::user()?;
     let folder = tempfile::tempdir().unwrap();
-    let here = user.store(&folder.path().join("here"));
-    let there = user.store(&folder.path().join("there"));
+    let here = user.store(&folder.path().join("here")).await;
+    let there = user.store(&folder.path().join("there")).await;
     Some(Stores { here, there, _folder: folder })
 }
 

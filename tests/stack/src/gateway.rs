@@ -1,10 +1,12 @@
 //! What stands before REST, Auth and Realtime: it wants the project's key, and can be told to fail.
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{Query, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
@@ -17,9 +19,22 @@ pub struct Fault {
     /// Calls whose path begins so.
     pub path: String,
     pub times: u32,
-    /// The status to answer with; absent: the call is let through after the delay.
-    pub status: Option<StatusCode>,
+    pub kind: FaultKind,
     pub delay: Duration,
+}
+
+/// What a call meets after the delay.
+#[derive(Debug, Clone, Copy, Default)]
+pub enum FaultKind {
+    /// It is let through.
+    #[default]
+    Slow,
+    /// It is answered with a status.
+    Status(StatusCode),
+    /// Its connection is cut before anything is done.
+    CutBefore,
+    /// It is done, and its connection is cut instead of the answer.
+    CutAfter,
 }
 
 /// The gateway's state.
@@ -54,6 +69,12 @@ pub fn before(routes: Router, gateway: Arc<Gateway>) -> Router {
     routes.layer(middleware::from_fn_with_state(gateway, pass))
 }
 
+/// Breaks the connection off in the middle of an answer.
+fn cut() -> Response {
+    let parts = [Ok("{"), Err(io::Error::from(io::ErrorKind::ConnectionAborted))];
+    Response::new(Body::from_stream(futures::stream::iter(parts)))
+}
+
 async fn pass(
     State(gateway): State<Arc<Gateway>>,
     Query(query): Query<HashMap<String, String>>,
@@ -63,9 +84,17 @@ async fn pass(
     let path = request.uri().path().to_owned();
     if let Some(fault) = gateway.next_fault(&path) {
         tokio::time::sleep(fault.delay).await;
-        if let Some(status) = fault.status {
-            return (status, axum::Json(json!({ "message": "The upstream server is unavailable" })))
-                .into_response();
+        match fault.kind {
+            FaultKind::Slow => {}
+            FaultKind::Status(status) => {
+                let message = axum::Json(json!({ "message": "The upstream server is unavailable" }));
+                return (status, message).into_response();
+            }
+            FaultKind::CutBefore => return cut(),
+            FaultKind::CutAfter => {
+                next.run(request).await;
+                return cut();
+            }
         }
     }
     let in_header = request.headers().get("apikey").and_then(|value| value.to_str().ok()).map(str::to_owned);

@@ -7,13 +7,15 @@
 //!
 //! Tests of the program cannot link to this crate; they start its binary, which `tests/run` builds and names in
 //! `TEST_SUPABASE_STACK`, and read one line of JSON from it: `url`, `anon_key`, `jwt_secret`, `db_url` (the owner's),
-//! `superuser_db_url` and two `users` with passwords. It ends with its input.
+//! `superuser_db_url` and two `users` with passwords. It does what lines of its input say ([`control`]), and ends with
+//! its input.
 //!
 //! It is a workspace of its own, so that nothing here changes how the shipped program is built.
 
 pub mod stack;
 
 pub mod auth;
+pub mod control;
 pub mod gateway;
 pub mod keys;
 pub mod realtime;

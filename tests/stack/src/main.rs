@@ -1,13 +1,14 @@
-//! Starts a stack, says in one line of JSON how to reach it, and runs until its input ends.
+//! Starts a stack, says in one line of JSON how to reach it, and does what its input says until that ends.
 //!
 //! `supabase-stack [--hs256] [--token-seconds N] [--unmigrated] [--users N]`, with `TEST_POSTGRES_DIR` naming the PostgreSQL.
 
 use std::io;
 
 use serde_json::json;
+use supabase_stack::control;
 use supabase_stack::keys::Signing;
 use supabase_stack::stack::{Options, Stack};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
@@ -44,6 +45,11 @@ async fn main() -> io::Result<()> {
     let mut output = tokio::io::stdout();
     output.write_all(format!("{line}\n").as_bytes()).await?;
     output.flush().await?;
-    tokio::io::stdin().read_to_end(&mut Vec::new()).await?;
+    let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    while let Some(line) = lines.next_line().await? {
+        let answer = control::obey(&stack, &line).await;
+        output.write_all(format!("{answer}\n").as_bytes()).await?;
+        output.flush().await?;
+    }
     Ok(())
 }

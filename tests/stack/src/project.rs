@@ -80,6 +80,16 @@ impl Project {
         Ok(session)
     }
 
+    /// Ends every connection to the database and lets no other in, or lets them in again.
+    pub async fn set_plugged(&self, is_plugged: bool) -> Result<(), Refusal> {
+        let connection = Session::connect(&self.cluster.options("postgres", "template1")).await;
+        let mut superuser =
+            connection.map_err(|error| Refusal { code: String::new(), message: error.to_string() })?;
+        superuser.rows(&format!("alter database {DATABASE} allow_connections {is_plugged}")).await?;
+        let end = format!("select pg_terminate_backend(pid) from pg_stat_activity where datname = '{DATABASE}'");
+        superuser.rows(if is_plugged { "" } else { &end }).await.map(drop)
+    }
+
     /// Says how to connect as a role.
     pub fn options(&self, role: &str) -> sqlx::postgres::PgConnectOptions {
         self.cluster.options(role, DATABASE)

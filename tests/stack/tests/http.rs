@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
-use supabase_stack::gateway::Fault;
+use supabase_stack::gateway::{Fault, FaultKind};
 use supabase_stack::keys::Signing;
 use supabase_stack::stack::{Options, Stack};
 use uuid::Uuid;
@@ -77,14 +77,15 @@ async fn the_next_calls_fail_or_wait_as_told_and_those_after_do_not() {
     let down = Fault {
         path: "/rest/v1".into(),
         times: 2,
-        status: Some(StatusCode::SERVICE_UNAVAILABLE),
+        kind: FaultKind::Status(StatusCode::SERVICE_UNAVAILABLE),
         delay: Duration::ZERO,
     };
     stack.gateway.set_fault(down);
     for expected in [StatusCode::SERVICE_UNAVAILABLE, StatusCode::SERVICE_UNAVAILABLE, StatusCode::OK] {
         assert_eq!(call(&stack, &token, "schema_version", &json!({})).await.0, expected);
     }
-    let slow = Fault { path: "/rest/v1".into(), times: 1, status: None, delay: Duration::from_millis(300) };
+    let delay = Duration::from_millis(300);
+    let slow = Fault { path: "/rest/v1".into(), times: 1, kind: FaultKind::Slow, delay };
     stack.gateway.set_fault(slow);
     let began = Instant::now();
     assert_eq!(call(&stack, &token, "schema_version", &json!({})).await.0, StatusCode::OK);

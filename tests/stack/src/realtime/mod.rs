@@ -62,7 +62,12 @@ pub(crate) async fn start(
     let (events, _) = broadcast::channel(1_024);
     let realtime = Realtime { auth, database: project.options("authenticator"), events: events.clone() };
     tasks.spawn(async move {
-        while let Ok(notification) = listener.recv().await {
+        loop {
+            let Ok(notification) = listener.recv().await else {
+                // The database is away; the listener connects again.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            };
             if let Ok(change) = serde_json::from_str(notification.payload()) {
                 let _ = events.send(Event::Changed(Arc::new(change)));
             }

@@ -1,0 +1,71 @@
+//! A machine of one member of a team, with the program on it.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+use crate::stdio::driver::{Conversation, Program};
+use crate::stdio::provider::Provider;
+use crate::store::stack::User;
+
+/// One user on one machine.
+pub(crate) struct Machine<'a> {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) user: &'a User,
+}
+
+impl<'a> Machine<'a> {
+    pub(crate) fn of(user: &'a User) -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), user }
+    }
+
+    /// Runs a command of the program with something on stdin.
+    pub(crate) fn run(&self, arguments: &[&str], input: &str) -> Output {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_ai-cost-optimizer"))
+            .args(arguments)
+            .env_clear()
+            .env("HOME", self.folder.path())
+            .env("COST_OPTIMIZER_DATA_DIR", self.folder.path())
+            .env("COST_OPTIMIZER_CONFIG", "/dev/null")
+            .env("SUPABASE_URL", &self.user.url)
+            .env("SUPABASE_ANON_KEY", &self.user.key)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        child.wait_with_output().unwrap()
+    }
+
+    pub(crate) fn login(&self) -> Value {
+        let output = self.run(&["login", "--email", &self.user.email, "--json"], &self.user.password);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// Names the server on this machine.
+    pub(crate) fn program(&self, provider: &Provider) -> Program {
+        Program::local(self.folder.path(), provider)
+            .with("SUPABASE_URL", &self.user.url)
+            .with("SUPABASE_ANON_KEY", &self.user.key)
+    }
+
+    pub(crate) fn greet(&self, provider: &Provider) -> Conversation {
+        self.program(provider).greet()
+    }
+
+    pub(crate) fn report(&self) -> Value {
+        let output = self.run(&["report", "--period", "all", "--json"], "");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    pub(crate) fn session_file(&self) -> Option<std::path::PathBuf> {
+        let is_session = |path: &Path| path.file_name().unwrap().to_string_lossy().starts_with("session-");
+        let mut entries = std::fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        entries.find(|path| is_session(path))
+    }
+}
