@@ -36,6 +36,9 @@ pub enum AuthError {
     /// The session is over: it was revoked, or its refresh token was used up elsewhere.
     #[error("the session is over ({code}); hint: run `ai-cost-optimizer login`")]
     Over { code: String },
+    /// A server belongs to the user that it began with.
+    #[error("another user has signed in on this machine; hint: start the server again")]
+    OtherUser,
     #[error("e-mail or password is wrong ({code})")]
     WrongPassword { code: String },
     #[error("{what} is not a user's token of this project ({problem}); hint: {hint}")]
@@ -189,6 +192,9 @@ impl Auth {
         }
         let _other_processes = self.0.vault.lock().await?;
         let kept = self.0.vault.read().await?.ok_or(AuthError::SignedOut)?;
+        if self.current().is_some_and(|session| session.user != kept.user) {
+            return Err(AuthError::OtherUser);
+        }
         if is_good(&kept) {
             self.set_current(kept.clone());
             return Ok(kept.token());

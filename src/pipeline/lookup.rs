@@ -167,12 +167,16 @@ impl Journey {
         }
     }
 
-    /// Notes that a record waits on this machine.
+    /// Notes that a record is on this machine only.
     pub(super) fn note(&mut self, recorded: &Recorded) {
-        if let Recorded::Later { problem } = recorded {
-            self.degrade(format!(
-                "the project does not answer ({problem}); what was paid is kept here and recorded when it does"
-            ));
+        match recorded {
+            Recorded::Now => {}
+            Recorded::Later { problem } => {
+                self.degrade(format!("the record waits on this machine for the project ({problem})"));
+            }
+            Recorded::Aside { code } => self.degrade(format!(
+                "the project will never take the record ({code}); it is kept on this machine, and `doctor` lists it"
+            )),
         }
     }
 

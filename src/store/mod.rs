@@ -81,6 +81,10 @@ pub enum Recorded {
     Later {
         problem: String,
     },
+    /// The store will never take it; it is put aside on this machine.
+    Aside {
+        code: String,
+    },
 }
 
 /// Whether to forget, or only to count what would be forgotten.

@@ -11,7 +11,10 @@ use serde_json::{Value, json};
 use wiremock::matchers::{method, path, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::store::tokens::ALICE;
+use crate::store::tokens::{ALICE, BOB};
+
+/// The users of the two tokens.
+const USERS: [&str; 2] = ["00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"];
 
 /// Opens the session as one process does.
 fn process(server: &MockServer, folder: &Path) -> Auth {
@@ -21,9 +24,13 @@ fn process(server: &MockServer, folder: &Path) -> Auth {
 
 /// Answers a grant with a session of so many seconds.
 async fn grants(server: &MockServer, kind: &str, seconds: u32, refresh_token: &str) {
+    grants_to(server, ALICE, kind, seconds, refresh_token).await;
+}
+
+async fn grants_to(server: &MockServer, token: &str, kind: &str, seconds: u32, refresh_token: &str) {
     let session = json!({
-        "access_token": ALICE, "token_type": "bearer", "expires_in": seconds, "refresh_token": refresh_token,
-        "user": { "id": "00000000-0000-4000-8000-000000000001", "email": "alice@example.com" },
+        "access_token": token, "token_type": "bearer", "expires_in": seconds, "refresh_token": refresh_token,
+        "user": { "id": if token == ALICE { USERS[0] } else { USERS[1] }, "email": "somebody@example.com" },
     });
     let response = ResponseTemplate::new(200).set_body_json(session).set_delay(Duration::from_millis(150));
     let grant = Mock::given(method("POST")).and(path("/auth/v1/token")).and(query_param("grant_type", kind));
@@ -89,4 +96,20 @@ async fn a_session_that_is_over_says_so_and_a_server_that_is_away_is_no_end() {
     auth.token().await.unwrap();
     assert_eq!(used(&server).await, ["first"]);
     auth.sign_out().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_does_not_go_on_as_somebody_else() {
+    let (server, folder) = (MockServer::start().await, tempfile::tempdir().unwrap());
+    let alice = signed_in(&server, folder.path(), 60).await;
+    // Bob signs in on the same machine.
+    server.reset().await;
+    grants_to(&server, BOB, "password", 3_600, "bobs").await;
+    let bob = process(&server, folder.path());
+    bob.sign_in("bob@example.com", &SecretString::from("secret")).await.unwrap();
+    let problem = alice.token().await.map(drop).unwrap_err();
+    assert!(matches!(problem, AuthError::OtherUser), "{problem}");
+    assert!(used(&server).await.is_empty(), "nobody's session is renewed by it");
+    assert_eq!(bob.token().await.unwrap().bearer.expose_secret(), BOB);
+    bob.sign_out().await.unwrap();
 }

@@ -3,13 +3,12 @@
 //! Row-level security decides what is seen; no call names a user. A lookup is one round trip, and so is a record.
 //! While the project does not answer, records wait in the outbox and lookups find nothing.
 
+mod delivery;
 pub mod outbox;
 mod realtime;
 mod rest;
 mod rows;
 mod sums;
-
-use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
@@ -18,8 +17,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use self::outbox::{Letter, Outbox};
-use self::rest::{Failure, Rest};
+use self::delivery::Weight;
+use self::outbox::Outbox;
+use self::rest::{Patience, Rest};
 use self::rows::{BoughtRow, EntryRow, RequestRow, Unreadable, hex, parsed, vector};
 use self::sums::ReportRow;
 use super::{ForgetMode, NearestQuery, Recorded, Store, StoreError};
@@ -32,16 +32,6 @@ use crate::domain::rating::{Rating, RatingEffect, Score};
 use crate::domain::record::{CacheEntry, Forget, Neighbour, RequestRecord, ScopeHash, StoredEmbedding};
 use crate::domain::report::{CacheStats, Report, ReportQuery};
 use crate::routing::outcomes::{asked_models, rated_model};
-
-/// How long a lookup or a record may hold up a request.
-const REQUEST_PATIENCE: Duration = Duration::from_secs(2);
-/// How long somebody waits for a report.
-const REPORT_PATIENCE: Duration = Duration::from_secs(10);
-
-/// How often the outbox is looked into.
-const DELIVER_EVERY: Duration = Duration::from_secs(2);
-/// The longest pause while the project does not answer.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// A Supabase project as a [`Store`].
 pub struct SupabaseStore {
@@ -75,73 +65,13 @@ impl SupabaseStore {
         &self.outbox
     }
 
-    /// Delivers what waits for the signed-in user, oldest first; returns how many letters are gone from the outbox.
-    ///
-    /// A letter that will never be taken is put aside and holds up no other. Cancel safe: yes, because each letter is
-    /// idempotent by the id in it.
-    pub async fn deliver(&self) -> Result<u64, StoreError> {
-        let mut gone = 0;
-        loop {
-            let token =
-                self.rest.auth().token().await.map_err(|error| StoreError::from(Failure::from(error)))?;
-            let letters = self.outbox.waiting(token.user).await?;
-            if letters.is_empty() {
-                return Ok(gone);
-            }
-            for letter in letters {
-                // Whoever signs in meanwhile, these letters go under the token of their own user.
-                let result: Result<Value, Failure> =
-                    self.rest.call_for(&token, letter.function(), letter.arguments(), REPORT_PATIENCE).await;
-                match result {
-                    Ok(_) => self.outbox.delivered(letter.number).await?,
-                    Err(Failure::Refused { code }) => self.outbox.put_aside(letter.number, &code).await?,
-                    Err(Failure::Missing) => self.outbox.put_aside(letter.number, "PT404").await?,
-                    Err(failure) => return Err(failure.into()),
-                }
-                gone += 1;
-            }
-        }
-    }
-
-    /// Delivers what waits whenever there is something, for as long as it is polled; it never ends.
-    ///
-    /// Cancel safe: yes, as [`SupabaseStore::deliver`].
-    pub async fn keep_delivering(&self) {
-        let mut pause = DELIVER_EVERY;
-        loop {
-            tokio::time::sleep(pause).await;
-            let is_empty = self.outbox.is_empty().await.unwrap_or(true);
-            pause = match if is_empty { Ok(0) } else { self.deliver().await } {
-                Ok(_) => DELIVER_EVERY,
-                Err(error) => {
-                    tracing::warn!(%error, "records still wait for the project");
-                    let jittered = 1.5 + fastrand::f64();
-                    pause.mul_f64(jittered).min(LONGEST_PAUSE)
-                }
-            };
-        }
-    }
-
     async fn call<T: DeserializeOwned>(
         &self,
         function: &str,
         arguments: &Value,
-        patience: Duration,
+        patience: Patience,
     ) -> Result<T, StoreError> {
         Ok(self.rest.call(function, arguments, patience).await?)
-    }
-
-    /// Has something recorded now, or as soon as the project answers.
-    async fn write(&self, function: &'static str, arguments: Value) -> Result<Recorded, StoreError> {
-        let problem = match self.rest.call::<Value>(function, &arguments, REQUEST_PATIENCE).await {
-            Ok(_) => return Ok(Recorded::Now),
-            Err(Failure::Unavailable { problem }) => problem,
-            Err(failure) => return Err(failure.into()),
-        };
-        // It is sent under its own user's token only, whoever is signed in by then.
-        let user = self.rest.auth().user().await?;
-        self.outbox.put(user, Letter::new(function, arguments)).await?;
-        Ok(Recorded::Later { problem })
     }
 
     fn recorded(
@@ -180,7 +110,7 @@ impl Store for SupabaseStore {
     ) -> Result<Option<CacheEntry>, StoreError> {
         let arguments =
             json!({ "scope_hash": hex(&scope.0), "prompt_sha256": hex(&prompt_sha256), "as_of": now });
-        let rows: Vec<EntryRow> = self.call("find_cache_entry", &arguments, REQUEST_PATIENCE).await?;
+        let rows: Vec<EntryRow> = self.call("find_cache_entry", &arguments, Patience::Request).await?;
         Ok(rows.into_iter().next().map(|row| row.entry(scope, Some(prompt_sha256))).transpose()?)
     }
 
@@ -194,7 +124,7 @@ impl Store for SupabaseStore {
             "embedder_fingerprint": query.embedding.fingerprint,
             "as_of": query.now,
         });
-        let rows: Vec<EntryRow> = self.call("match_cache_entries", &arguments, REQUEST_PATIENCE).await?;
+        let rows: Vec<EntryRow> = self.call("match_cache_entries", &arguments, Patience::Request).await?;
         let neighbour = |row: EntryRow| {
             let similarity = row.similarity.ok_or(Unreadable("similarity"))?.clamp(-1.0, 1.0);
             Ok::<_, Unreadable>(Neighbour { similarity, entry: row.entry(query.scope, None)? })
@@ -203,7 +133,8 @@ impl Store for SupabaseStore {
     }
 
     async fn begin_request(&self, intent: RequestRecord) -> Result<Recorded, StoreError> {
-        self.write("record_request", json!({ "request": RequestRow::from(&intent) })).await
+        let arguments = json!({ "request": RequestRow::from(&intent) });
+        self.write("record_request", arguments, Weight::Intent).await
     }
 
     async fn record_embedded(
@@ -213,7 +144,7 @@ impl Store for SupabaseStore {
         embedding: Option<StoredEmbedding>,
     ) -> Result<Recorded, StoreError> {
         let arguments = Self::recorded(&record, bought.as_ref(), embedding.as_ref());
-        self.write("record_request", arguments).await
+        self.write("record_request", arguments, Weight::End).await
     }
 
     async fn find_request(
@@ -221,7 +152,7 @@ impl Store for SupabaseStore {
         id: RequestId,
     ) -> Result<Option<(RequestRecord, Option<String>)>, StoreError> {
         let arguments = json!({ "request_id": id.to_string() });
-        let row: Option<RequestRow> = self.call("find_request", &arguments, REPORT_PATIENCE).await?;
+        let row: Option<RequestRow> = self.call("find_request", &arguments, Patience::Report).await?;
         let Some(mut row) = row else { return Ok(None) };
         let text = row.response_text.take();
         Ok(Some((RequestRecord::try_from(row)?, text)))
@@ -253,7 +184,7 @@ impl Store for SupabaseStore {
             "outcome": outcome,
             "as_of": now,
         });
-        let sums: Sums = self.call("rate_response", &arguments, REPORT_PATIENCE).await?;
+        let sums: Sums = self.call("rate_response", &arguments, Patience::Report).await?;
         let (Some(entry_id), Some(approval_sum), Some(rating_count)) =
             (sums.cache_entry_id, sums.approval_sum, sums.rating_count)
         else {
@@ -269,7 +200,7 @@ impl Store for SupabaseStore {
             "rating_count": rating_count,
             "as_of": now,
         });
-        let is_out: bool = self.call("retire_cache_entry", &arguments, REPORT_PATIENCE).await?;
+        let is_out: bool = self.call("retire_cache_entry", &arguments, Patience::Report).await?;
         Ok(if is_out { RatingEffect::EntryRetired } else { RatingEffect::Recorded })
     }
 
@@ -287,7 +218,7 @@ impl Store for SupabaseStore {
         if let Value::Object(arguments) = &mut arguments {
             arguments.insert("dry_run".to_owned(), json!(mode == ForgetMode::Count));
         }
-        self.call("forget_cache", &arguments, REPORT_PATIENCE).await
+        self.call("forget_cache", &arguments, Patience::Report).await
     }
 
     async fn nearest_outcomes(&self, query: OutcomeQuery) -> Result<Vec<Outcome>, StoreError> {
@@ -305,7 +236,7 @@ impl Store for SupabaseStore {
             "embedder_fingerprint": query.embedding.fingerprint,
             "match_count": query.limit,
         });
-        let rows: Vec<OutcomeRow> = self.call("nearest_outcomes", &arguments, REQUEST_PATIENCE).await?;
+        let rows: Vec<OutcomeRow> = self.call("nearest_outcomes", &arguments, Patience::Request).await?;
         let outcome = |row: OutcomeRow| {
             Ok::<_, Unreadable>(Outcome {
                 similarity: row.similarity.clamp(-1.0, 1.0),
@@ -319,7 +250,7 @@ impl Store for SupabaseStore {
     }
 
     async fn has_outcomes(&self) -> Result<bool, StoreError> {
-        self.call("has_outcomes", &json!({}), REQUEST_PATIENCE).await
+        self.call("has_outcomes", &json!({}), Patience::Request).await
     }
 
     async fn cost_report(&self, query: ReportQuery) -> Result<Report, StoreError> {
@@ -332,7 +263,7 @@ impl Store for SupabaseStore {
             "to_time": instant(query.to),
             "group_by": query.group_by.map(|group_by| group_by.to_string()),
         });
-        let row: ReportRow = self.call("cost_report", &arguments, REPORT_PATIENCE).await?;
+        let row: ReportRow = self.call("cost_report", &arguments, Patience::Report).await?;
         Ok(Report { totals: row.totals.into(), groups: row.groups.into_iter().map(Into::into).collect() })
     }
 
@@ -342,7 +273,7 @@ impl Store for SupabaseStore {
     }
 
     async fn revision(&self) -> Result<i64, StoreError> {
-        self.call("revision", &json!({}), REQUEST_PATIENCE).await
+        self.call("revision", &json!({}), Patience::Request).await
     }
 
     async fn cache_stats(&self, now: Timestamp) -> Result<CacheStats, StoreError> {
@@ -354,7 +285,7 @@ impl Store for SupabaseStore {
             hits: u64,
         }
         let rows: Vec<StatsRow> =
-            self.call("get_user_cache_stats", &json!({ "as_of": now }), REPORT_PATIENCE).await?;
+            self.call("get_user_cache_stats", &json!({ "as_of": now }), Patience::Report).await?;
         let row = rows.into_iter().next().ok_or(Unreadable("statistics"))?;
         Ok(CacheStats {
             entries: row.entries,

@@ -83,15 +83,15 @@ impl Outbox {
         Self(StoreThread::new("outbox", path, open))
     }
 
-    /// Keeps a letter until it is delivered.
-    pub(super) async fn put(&self, user: UserId, letter: Letter) -> Result<(), StoreError> {
+    /// Keeps a letter until it is delivered, and gives its number.
+    pub(super) async fn put(&self, user: UserId, letter: Letter) -> Result<i64, StoreError> {
         let arguments = letter.arguments.to_string();
-        let is_full = self
+        let number = self
             .0
             .run(move |connection| {
                 let count: i64 = connection.query_row("select count(*) from outbox", [], |row| row.get(0))?;
                 if count >= MOST_LETTERS {
-                    return Ok(true);
+                    return Ok(None);
                 }
                 connection
                     .prepare_cached(
@@ -103,10 +103,10 @@ impl Outbox {
                         arguments,
                         Timestamp::now().as_microsecond()
                     ])?;
-                Ok(false)
+                Ok(Some(connection.last_insert_rowid()))
             })
             .await?;
-        if is_full { Err(StoreError::OutboxFull { most: MOST_LETTERS }) } else { Ok(()) }
+        number.ok_or(StoreError::OutboxFull { most: MOST_LETTERS })
     }
 
     /// Gives the oldest letters of a user.

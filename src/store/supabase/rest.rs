@@ -3,8 +3,8 @@
 //! Whether an error is the token's, the schema's, the request's or the network's is told by its code, not by its
 //! status. A refused token is renewed once; nothing else is tried again here.
 
-use std::sync::OnceLock;
-use std::time::Duration;
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use postgrest::Postgrest;
 use reqwest::header::{HeaderName, HeaderValue};
@@ -19,12 +19,35 @@ use crate::store::StoreError;
 /// Bytes that an answer may have.
 const MAX_ANSWER_BYTES: usize = 32 << 20;
 
+/// How long requests leave a project alone that has kept one waiting in vain.
+const LEFT_ALONE: Duration = Duration::from_secs(5);
+
+/// How long a call may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// It holds up somebody's request: 2 s.
+    Request,
+    /// Somebody wants just this, or nobody waits: 10 s.
+    Report,
+}
+
+impl Patience {
+    const fn limit(self) -> Duration {
+        match self {
+            Self::Request => Duration::from_secs(2),
+            Self::Report => Duration::from_secs(10),
+        }
+    }
+}
+
 /// The functions of one project.
 pub(super) struct Rest {
     client: Client,
     project: Project,
     auth: Auth,
     builder: OnceLock<Postgrest>,
+    /// Until when requests do not wait for the project again.
+    silent_until: Mutex<Option<Instant>>,
 }
 
 /// Why a call was not answered, by what the caller can do about it.
@@ -53,7 +76,7 @@ pub(super) enum Failure {
 
 impl Rest {
     pub(super) const fn new(client: Client, project: Project, auth: Auth) -> Self {
-        Self { client, project, auth, builder: OnceLock::new() }
+        Self { client, project, auth, builder: OnceLock::new(), silent_until: Mutex::new(None) }
     }
 
     pub(super) const fn project(&self) -> &Project {
@@ -69,8 +92,11 @@ impl Rest {
         &self,
         function: &str,
         arguments: &Value,
-        patience: Duration,
+        patience: Patience,
     ) -> Result<T, Failure> {
+        if patience == Patience::Request && self.is_silent() {
+            return Err(Failure::Unavailable { problem: "it did not answer a moment ago".to_owned() });
+        }
         let token = self.auth.token().await?;
         self.call_for(&token, function, arguments, patience).await
     }
@@ -81,7 +107,7 @@ impl Rest {
         token: &UserToken,
         function: &str,
         arguments: &Value,
-        patience: Duration,
+        patience: Patience,
     ) -> Result<T, Failure> {
         match self.call_as(token, function, arguments, patience).await {
             Err(Failure::Token { code }) => {
@@ -101,10 +127,10 @@ impl Rest {
         token: &UserToken,
         function: &str,
         arguments: &Value,
-        patience: Duration,
+        patience: Patience,
     ) -> Result<T, Failure> {
         let request = self.request(token, function, arguments)?;
-        let answer = tokio::time::timeout(patience, async {
+        let answer = tokio::time::timeout(patience.limit(), async {
             let response = request.send().await.map_err(|error| {
                 let problem = if error.is_connect() { "not reachable" } else { "the connection broke" };
                 Failure::Unavailable { problem: problem.to_owned() }
@@ -116,8 +142,10 @@ impl Rest {
                 .map_err(|_| Failure::Unavailable { problem: "its answer broke off".to_owned() })?;
             Ok::<_, Failure>((status, body))
         });
-        let (status, body) = answer.await.map_err(|_| Failure::Unavailable {
-            problem: format!("no answer within {} ms", patience.as_millis()),
+        let answer = answer.await;
+        self.note_silence(answer.is_err());
+        let (status, body) = answer.map_err(|_| Failure::Unavailable {
+            problem: format!("no answer within {} s", patience.limit().as_secs()),
         })??;
         if !status.is_success() {
             return Err(failure(status, &body));
@@ -131,6 +159,17 @@ impl Rest {
         serde_json::from_slice(body).map_err(|_| unreadable())
     }
 
+    fn is_silent(&self) -> bool {
+        let until = *self.silent_until.lock().unwrap_or_else(PoisonError::into_inner);
+        until.is_some_and(|until| Instant::now() < until)
+    }
+
+    /// Notes whether the project let somebody wait in vain: a prompt asks it several times, and waits once.
+    fn note_silence(&self, is_silent: bool) {
+        let until = is_silent.then(|| Instant::now() + LEFT_ALONE);
+        *self.silent_until.lock().unwrap_or_else(PoisonError::into_inner) = until;
+    }
+
     /// Takes method, URL, headers and body from the builder of the crate `postgrest`, whose own HTTP client is an old
     /// one and opens no connection: the program's client sends.
     fn request(
@@ -142,8 +181,7 @@ impl Rest {
         let broken = || Failure::Refused { code: "unsendable".to_owned() };
         let builder =
             self.builder.get_or_init(|| Postgrest::new(self.project.endpoint(&["rest", "v1"]).as_str()));
-        let built =
-            builder.rpc(function, given(arguments).to_string()).build().build().map_err(|_| broken())?;
+        let built = builder.rpc(function, body_of(arguments)).build().build().map_err(|_| broken())?;
         let method = Method::from_bytes(built.method().as_str().as_bytes()).map_err(|_| broken())?;
         let url = Url::parse(built.url().as_str()).map_err(|_| broken())?;
         let mut request = self.client.request(method, url);
@@ -160,16 +198,28 @@ impl Rest {
     }
 }
 
-/// Leaves out arguments that are null: a function's own defaults say the same, and not every server tells a null from
-/// the word.
-fn given(arguments: &Value) -> Value {
-    match arguments {
-        Value::Object(arguments) => arguments
-            .iter()
-            .filter(|(_, value)| !value.is_null())
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect(),
-        other => other.clone(),
+/// Writes arguments down, without those that are null: a function's own defaults say the same, and not every server
+/// tells a null from the word.
+fn body_of(arguments: &Value) -> String {
+    let mut given = arguments.clone();
+    if let Value::Object(arguments) = &mut given {
+        arguments.retain(|_, value| !value.is_null());
+    }
+    let body = given.to_string();
+    if !body.contains("\\u0000") {
+        return body;
+    }
+    replace_nul(&mut given);
+    given.to_string()
+}
+
+/// Puts U+FFFD in the place of U+0000, which PostgreSQL stores in no text.
+fn replace_nul(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = text.replace('\0', "\u{fffd}"),
+        Value::Array(values) => values.iter_mut().for_each(replace_nul),
+        Value::Object(fields) => fields.values_mut().for_each(replace_nul),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
@@ -186,6 +236,10 @@ fn failure(status: StatusCode, body: &[u8]) -> Failure {
         // The gateway refuses a key before the database sees the call.
         "http401" | "http403" => Failure::Auth(AuthError::KeyRefused { code }),
         _ if code.starts_with("22") || code.starts_with("23") || code == "42501" => Failure::Refused { code },
+        // PostgREST gives a code with every refusal of its own.
+        "http404" | "http405" | "http410" => {
+            Failure::Unavailable { problem: format!("no project is there: {code}") }
+        }
         _ if status.is_client_error()
             && status != StatusCode::TOO_MANY_REQUESTS
             && status != StatusCode::REQUEST_TIMEOUT =>
@@ -221,6 +275,15 @@ impl From<Failure> for StoreError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn arguments_are_written_without_nulls_and_without_what_no_text_may_hold() {
+        let body = |arguments: Value| body_of(&arguments);
+        assert_eq!(body(json!({ "a": null, "b": { "c": null } })), r#"{"b":{"c":null}}"#);
+        let arguments = json!({ "a": ["x\0y", { "b": "\\u0000" }] });
+        assert_eq!(body(arguments), "{\"a\":[\"x\u{fffd}y\",{\"b\":\"\\\\u0000\"}]}");
+    }
 
     #[test]
     fn an_error_is_told_by_its_code_and_its_message_goes_nowhere() {
@@ -242,6 +305,8 @@ mod tests {
         check(503, &body("PGRST000"), "Unavailable");
         check(429, "", "Unavailable");
         check(502, "<html>canary</html>", "Unavailable");
+        check(404, "<html>canary</html>", "Unavailable { problem: \"no project");
+        check(413, "", "Refused { code: \"http413\"");
         check(401, r#"{"message":"Invalid API key canary"}"#, "Auth(KeyRefused");
         check(400, r#"{"code":"a sentence, not a code: canary"}"#, "Refused { code: \"http400\"");
     }

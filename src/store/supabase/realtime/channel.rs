@@ -118,9 +118,6 @@ impl Channel {
             Err(AuthError::Unavailable { .. }) => return Ok(()),
             Err(error) => return Err(End::Lost(error.to_string())),
         };
-        if token.user != self.token.user {
-            return Err(End::Lost("another user has signed in".to_owned()));
-        }
         if token.bearer.expose_secret() != self.token.bearer.expose_secret() {
             let message =
                 self.message("access_token", &json!({ "access_token": token.bearer.expose_secret() }));
