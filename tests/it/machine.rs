@@ -1,5 +1,6 @@
 //! A machine of one member of a team, with the program on it.
 
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -14,11 +15,18 @@ use crate::store::stack::User;
 pub(crate) struct Machine<'a> {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) user: &'a User,
+    variables: Vec<(&'static str, OsString)>,
 }
 
 impl<'a> Machine<'a> {
     pub(crate) fn of(user: &'a User) -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), user }
+        Self { folder: tempfile::tempdir().unwrap(), user, variables: Vec::new() }
+    }
+
+    /// Sets a variable for whatever runs here.
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<OsString>) -> Self {
+        self.variables.push((name, value.into()));
+        self
     }
 
     /// Runs a command of the program with something on stdin.
@@ -31,6 +39,7 @@ impl<'a> Machine<'a> {
             .env("COST_OPTIMIZER_CONFIG", "/dev/null")
             .env("SUPABASE_URL", &self.user.url)
             .env("SUPABASE_ANON_KEY", &self.user.key)
+            .envs(self.variables.iter().cloned())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -48,9 +57,10 @@ impl<'a> Machine<'a> {
 
     /// Names the server on this machine.
     pub(crate) fn program(&self, provider: &Provider) -> Program {
-        Program::local(self.folder.path(), provider)
+        let program = Program::local(self.folder.path(), provider)
             .with("SUPABASE_URL", &self.user.url)
-            .with("SUPABASE_ANON_KEY", &self.user.key)
+            .with("SUPABASE_ANON_KEY", &self.user.key);
+        self.variables.iter().fold(program, |program, (name, value)| program.with(name, value))
     }
 
     pub(crate) fn greet(&self, provider: &Provider) -> Conversation {

@@ -17,6 +17,8 @@ mod learning;
 mod machine;
 mod money;
 mod prices;
+mod project_faults;
+mod project_tokens;
 mod providers;
 mod realtime;
 mod stdio;

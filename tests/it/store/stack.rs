@@ -28,6 +28,7 @@ pub(crate) struct Stack {
 
 /// A user of a stack.
 pub(crate) struct User {
+    pub(crate) id: String,
     pub(crate) url: String,
     pub(crate) key: String,
     pub(crate) email: String,
@@ -57,6 +58,7 @@ impl Stack {
         let user = self.told["users"].get(place).expect("the stack has as many users as it was told to");
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         User {
+            id: text(&user["id"]),
             url: text(&self.told["url"]),
             key: text(&self.told["anon_key"]),
             email: text(&user["email"]),
@@ -79,6 +81,11 @@ impl Drop for Stack {
         drop(self.process.stdin.take());
         let _ = self.process.wait();
     }
+}
+
+/// Gives the stack that all tests share, for what disturbs nobody.
+pub(crate) fn shared() -> Option<&'static Stack> {
+    SHARED.as_ref()
 }
 
 fn next_line(lines: &mut BufReader<ChildStdout>) -> Value {
