@@ -66,10 +66,16 @@ impl Project {
     /// Makes a user and gives the id.
     pub async fn user(&self) -> Result<Uuid, sqlx::Error> {
         let id = Uuid::new_v4();
-        let mut superuser = self.session("postgres").await?;
-        let sql = format!("insert into auth.users (id, email) values ('{id}', '{id}@example.com')");
-        superuser.rows(&sql).await.map_err(|refusal| sqlx::Error::Protocol(refusal.message))?;
+        self.add_users(&[id]).await?;
         Ok(id)
+    }
+
+    /// Makes users of these ids.
+    pub async fn add_users(&self, ids: &[Uuid]) -> Result<(), sqlx::Error> {
+        let rows: Vec<String> = ids.iter().map(|id| format!("('{id}', '{id}@example.com')")).collect();
+        let sql = format!("insert into auth.users (id, email) values {}", rows.join(", "));
+        let mut superuser = self.session("postgres").await?;
+        superuser.rows(&sql).await.map(drop).map_err(|refusal| sqlx::Error::Protocol(refusal.message))
     }
 
     /// Connects as REST does for a signed-in user.

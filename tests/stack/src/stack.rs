@@ -59,10 +59,12 @@ impl Stack {
         let mut users = Vec::new();
         for number in 0..options.users {
             let name = ["alice", "bob"].get(number).copied().unwrap_or("somebody");
-            let id = project.user().await.map_err(io::Error::other)?;
+            let id = Uuid::new_v4();
             let password = Uuid::new_v4().to_string();
             users.push(User { id, email: format!("{name}-{id}@example.com"), password });
         }
+        let ids: Vec<Uuid> = users.iter().map(|user| user.id).collect();
+        project.add_users(&ids).await.map_err(io::Error::other)?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
         let key = format!("sb_publishable_{}", Uuid::new_v4().simple());
