@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use futures::StreamExt as _;
 use rmcp::model::{ErrorCode, ResourceUpdatedNotificationParam};
@@ -178,9 +179,12 @@ impl Subscriptions {
                     // Nobody may be left.
                     () = self.has_news.notified() => continue,
                 }
+                let began = Instant::now();
                 if let Err(error) = self.look(pipeline, peer, &mut seen).await {
                     tracing::debug!(%error, "the metrics were not looked at; they will be again");
                 }
+                // A store that takes long to sum is given a rest of thrice the time.
+                tokio::time::sleep(began.elapsed() * 3).await;
             }
         }
     }

@@ -240,7 +240,9 @@ fn failure(status: StatusCode, body: &[u8]) -> Failure {
         "http404" | "http405" | "http410" => {
             Failure::Unavailable { problem: format!("no project is there: {code}") }
         }
+        // Out of quota, too many at once, too slow: all of them pass.
         _ if status.is_client_error()
+            && status != StatusCode::PAYMENT_REQUIRED
             && status != StatusCode::TOO_MANY_REQUESTS
             && status != StatusCode::REQUEST_TIMEOUT =>
         {
@@ -304,6 +306,7 @@ mod tests {
         check(500, &body("57014"), "Unavailable");
         check(503, &body("PGRST000"), "Unavailable");
         check(429, "", "Unavailable");
+        check(402, r#"{"message":"exceed_egress_quota canary"}"#, "Unavailable { problem: \"http402");
         check(502, "<html>canary</html>", "Unavailable");
         check(404, "<html>canary</html>", "Unavailable { problem: \"no project");
         check(413, "", "Refused { code: \"http413\"");

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { auth } from './auth.mjs'
 import { check, finish, start } from './checks.mjs'
+import { readme } from './readme.mjs'
 import { expiry, realtime } from './realtime.mjs'
 import { rest } from './rest.mjs'
 
@@ -20,6 +21,7 @@ for (const [options, parts] of [
     const session = await auth(clients, stack)
     await rest(clients, stack, session)
     await realtime(clients, stack, session)
+    await readme(clients, stack, session, modules)
   }],
   [['--hs256', '--token-seconds', '2'], (stack) => expiry(clients, stack)],
 ]) {

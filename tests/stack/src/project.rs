@@ -72,6 +72,9 @@ impl Project {
 
     /// Makes users of these ids.
     pub async fn add_users(&self, ids: &[Uuid]) -> Result<(), sqlx::Error> {
+        if ids.is_empty() {
+            return Ok(());
+        }
         let rows: Vec<String> = ids.iter().map(|id| format!("('{id}', '{id}@example.com')")).collect();
         let sql = format!("insert into auth.users (id, email) values {}", rows.join(", "));
         let mut superuser = self.session("postgres").await?;
