@@ -11,6 +11,7 @@ use ai_cost_optimizer::store::supabase::SupabaseStore;
 use ai_cost_optimizer::store::{NearestQuery, Store as _};
 use futures::future::{join_all, try_join_all};
 use jiff::Timestamp;
+use tokio_util::task::TaskTracker;
 
 use super::samples::{at_angle, entry, now, record};
 use super::stack;
@@ -40,8 +41,10 @@ async fn fifty_users_with_twenty_requests_each_at_once_get_what_is_theirs() {
         stores.push(user.store(&folder.path().join(number.to_string())).await);
     }
     let requests = stores.iter().zip(0..).map(|(store, user)| {
-        let own = (0..AT_ONCE).map(move |number| tokio::spawn(one_request(Arc::clone(store), user, number)));
-        try_join_all(own)
+        let tasks = TaskTracker::new();
+        try_join_all(
+            (0..AT_ONCE).map(move |number| tasks.spawn(one_request(Arc::clone(store), user, number))),
+        )
     });
     let ids: Vec<Vec<RequestId>> = join_all(requests).await.into_iter().map(Result::unwrap).collect();
     for ((store, own), user) in stores.iter().zip(&ids).zip(0_u8..) {
