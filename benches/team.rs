@@ -37,7 +37,8 @@ mod stack;
 const QUESTIONS: usize = 100;
 const NEIGHBOURS: usize = 8;
 
-/// Rows in 200 clusters, with vectors made by arithmetic on few random ones; questions are rows, moved a little.
+/// Rows in families of 50, on 200 topics, with vectors made by arithmetic on few random ones; questions are rows, moved
+/// a little.
 const LAB: &str = "
 create schema lab;
 create function lab.direction() returns extensions.vector language sql volatile as $$
@@ -59,16 +60,18 @@ drop index public.response_cache_by_embedding;
 insert into public.response_cache (user_id, id, scope_hash, prompt_sha256, embedder_fingerprint, embedding,
     response_text, provider, model, finish_reason, request_id, created_at, expires_at)
 select o.user_id, gen_random_uuid(), decode(lpad('1', 64, '0'), 'hex'), sha256(g.n::text::bytea), 'bench',
-    lab.moved(lab.moved(c.v, a.v, 0.45), b.v, 0.35), repeat('an answer of the usual length ', 20), 'anthropic',
+    lab.moved(lab.moved(lab.moved(lab.moved(t.v, s.v, 0.7), f.v, 0.5), a.v, 0.4), b.v, 0.3), repeat('an answer of the usual length ', 20), 'anthropic',
     'claude-haiku-5-5', 'stop', gen_random_uuid(), now(), now() + interval '1 day'
 from generate_series(0::bigint, ROWS - 1) as g (n)
 join (values OWNERS) as o (first, last, user_id) on g.n between o.first and o.last
-join lab.directions c on c.n = g.n * 7919 % 200
+cross join lateral (select g.n * 7919 % (ROWS / 50) as family) k
+join lab.directions t on t.n = k.family % 200
+join lab.directions s on s.n = 200 + k.family * 31 % 499
+join lab.directions f on f.n = 700 + k.family * 17 % 491
 join lab.directions a on a.n = 200 + g.n * 104729 % 499
 join lab.directions b on b.n = 700 + g.n * 1299709 % 491;
 create index response_cache_by_embedding on public.response_cache
-    using hnsw (embedding extensions.vector_cosine_ops) with (m = 16, ef_construction = 64);
-vacuum analyze public.response_cache";
+    using hnsw (embedding extensions.vector_cosine_ops) with (m = 16, ef_construction = 64)";
 
 /// Questions of a user, with the entry that is nearest, found by looking at every row.
 const QUESTIONS_OF: &str = "
@@ -81,8 +84,10 @@ from (
           where user_id = 'USER' limit COUNT) c
     join lab.directions d on d.n = place + 100) q";
 
-/// The search that a table without thought has: every row, with the clock of the database around it; milliseconds.
+/// The search that a table without thought has: every row, on one processor, with the clock of the database around
+/// it; milliseconds.
 const NAIVE: &str = "
+set max_parallel_workers_per_gather = 0;
 do $$
 declare began timestamptz; took double precision[]; i int; q extensions.vector;
 begin

@@ -33,11 +33,12 @@ select '[1]'::extensions.vector;
 
 -- Finds the servable answers of a scope nearest to an embedding, nearest first.
 --
--- Up to `exact_rows` rows of a scope are compared one by one, at some 1.4 microseconds each: right whatever else the
--- table holds, and no slower than an index that must walk past other people's rows. Above that the index is walked,
--- further and further, until it has found enough rows of the scope; where it gives up early, the rows are compared one
--- by one after all. Its list of candidates is as long as may be: at 40, the default, it misses one nearest row in
--- eight of a million, at 1,000 none of fifty, for 24 ms instead of 6.
+-- Few rows of a scope are compared one by one, at a microsecond each: right whatever else the table holds, and no
+-- slower than an index that must walk past other people's rows. Few are up to 5,000, and more in a table so large that
+-- the scope is a small part of it. Above that the index is walked, further and further, until it has found enough rows
+-- of the scope; where it gives up early, the rows are compared one by one after all. Its list of candidates has 200
+-- places: among 206,592 embeddings of questions it missed none of 200 nearest rows with that, and 2 % with 40, the
+-- default.
 create function public.match_cache_entries(
     query_embedding extensions.vector, match_threshold double precision, match_count integer,
     scope_hash bytea, embedder_fingerprint text, as_of timestamptz default now())
@@ -49,12 +50,14 @@ returns table (
 language plpgsql stable security invoker
 set search_path = ''
 set hnsw.iterative_scan = 'strict_order'
-set hnsw.ef_search = 1000
+set hnsw.ef_search = 200
 set plan_cache_mode = 'force_custom_plan'
 as $$
 #variable_conflict use_column
 declare
-    exact_rows  constant integer := 30000;
+    table_rows  constant double precision := (
+        select greatest(c.reltuples, 0) from pg_catalog.pg_class c where c.oid = 'public.response_cache'::regclass);
+    exact_rows  constant integer := least(20000, greatest(5000, sqrt(100 * table_rows)));
     caller      constant uuid := auth.uid();
     moment      constant timestamptz := coalesce(as_of, now());
     wanted      integer := least(match_count, 200);
