@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::stdio::driver::{Conversation, Program};
 use crate::stdio::provider::Provider;
@@ -20,7 +20,11 @@ pub(crate) struct Machine<'a> {
 
 impl<'a> Machine<'a> {
     pub(crate) fn of(user: &'a User) -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), user, variables: Vec::new() }
+        let machine = Self { folder: tempfile::tempdir().unwrap(), user, variables: Vec::new() };
+        match &user.access_token {
+            Some(token) => machine.with("SUPABASE_ACCESS_TOKEN", token),
+            None => machine,
+        }
     }
 
     /// Sets a variable for whatever runs here.
@@ -50,6 +54,9 @@ impl<'a> Machine<'a> {
     }
 
     pub(crate) fn login(&self) -> Value {
+        if self.user.access_token.is_some() {
+            return json!({ "email": self.user.email });
+        }
         let output = self.run(&["login", "--email", &self.user.email, "--json"], &self.user.password);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap()

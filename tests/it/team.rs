@@ -43,7 +43,7 @@ fn two_users_pay_once_each_and_a_second_machine_has_the_firsts_answers() {
 
 #[test]
 fn who_is_not_signed_in_is_told_how_and_who_signs_out_is_forgotten() {
-    let Some(alice) = stack::user() else { return };
+    let (Some(_), Some(alice)) = (stack::shared(), stack::user()) else { return };
     let provider = Provider::quick();
     let machine = Machine::of(&alice);
     let prompt = json!({ "prompt": "Hello" });

@@ -79,10 +79,7 @@ impl Keys {
                 let header = Header { kid: Some(self.key_id.clone()), ..Header::new(Algorithm::ES256) };
                 jsonwebtoken::encode(&header, claims, &self.private)
             }
-            Signing::Hs256 => {
-                let key = EncodingKey::from_secret(self.secret.as_bytes());
-                jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &key)
-            }
+            Signing::Hs256 => return sign_with_secret(claims, &self.secret),
         };
         signed.expect("claims are JSON and the key fits its algorithm")
     }
@@ -112,6 +109,13 @@ impl Keys {
             }),
         }
     }
+}
+
+/// Signs claims as a project does that has no other key.
+pub fn sign_with_secret(claims: &Value, secret: &str) -> String {
+    let key = EncodingKey::from_secret(secret.as_bytes());
+    jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &key)
+        .expect("claims are JSON and the key fits its algorithm")
 }
 
 /// Seconds since 1970.

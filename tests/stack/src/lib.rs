@@ -22,6 +22,7 @@ pub mod realtime;
 
 pub mod postgres;
 pub mod project;
+pub mod remote;
 pub mod session;
 
 use std::path::PathBuf;

@@ -72,13 +72,8 @@ impl Project {
 
     /// Makes users of these ids.
     pub async fn add_users(&self, ids: &[Uuid]) -> Result<(), sqlx::Error> {
-        if ids.is_empty() {
-            return Ok(());
-        }
-        let rows: Vec<String> = ids.iter().map(|id| format!("('{id}', '{id}@example.com')")).collect();
-        let sql = format!("insert into auth.users (id, email) values {}", rows.join(", "));
         let mut superuser = self.session("postgres").await?;
-        superuser.rows(&sql).await.map(drop).map_err(|refusal| sqlx::Error::Protocol(refusal.message))
+        add_users(&mut superuser, ids).await.map_err(|refusal| sqlx::Error::Protocol(refusal.message))
     }
 
     /// Connects as REST does for a signed-in user.
@@ -95,7 +90,8 @@ impl Project {
         let mut superuser =
             connection.map_err(|error| Refusal { code: String::new(), message: error.to_string() })?;
         superuser.rows(&format!("alter database {DATABASE} allow_connections {is_plugged}")).await?;
-        let end = format!("select pg_terminate_backend(pid) from pg_stat_activity where datname = '{DATABASE}'");
+        let end =
+            format!("select pg_terminate_backend(pid) from pg_stat_activity where datname = '{DATABASE}'");
         superuser.rows(if is_plugged { "" } else { &end }).await.map(drop)
     }
 
@@ -108,6 +104,16 @@ impl Project {
     pub fn url(&self, role: &str) -> String {
         format!("postgres://{role}@127.0.0.1:{}/{DATABASE}", self.cluster.port())
     }
+}
+
+/// Makes users of these ids, as somebody who may.
+pub(crate) async fn add_users(session: &mut Session, ids: &[Uuid]) -> Result<(), Refusal> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<String> = ids.iter().map(|id| format!("('{id}', '{id}@example.com')")).collect();
+    let sql = format!("insert into auth.users (id, email) values {}", rows.join(", "));
+    session.rows(&sql).await.map(drop)
 }
 
 /// Reads our migrations in order.
