@@ -9,10 +9,12 @@ mod route;
 mod serve;
 mod table;
 
-use std::io::Write as _;
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
+use anyhow::{Context as _, bail};
 use clap::{Parser, Subcommand};
+use secrecy::SecretString;
 use serde::Serialize;
 use tracing::Level;
 
@@ -124,4 +126,22 @@ fn complain(text: &str) {
 fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
     print(&serde_json::to_string_pretty(value)?);
     Ok(())
+}
+
+/// Asks for a secret at a terminal, without showing it, or reads the first line of stdin.
+fn secret(question: &str) -> anyhow::Result<SecretString> {
+    let text = if std::io::stdin().is_terminal() {
+        // stdout carries the result only.
+        let _ = write!(std::io::stderr(), "{question}");
+        rpassword::read_password().context("the terminal cannot be read")?
+    } else {
+        let mut line = String::new();
+        std::io::stdin().lock().read_line(&mut line).context("stdin cannot be read")?;
+        line
+    };
+    let text = text.trim_end_matches(['\r', '\n']);
+    if text.is_empty() {
+        bail!("nothing was entered; hint: type it, or pass it on stdin");
+    }
+    Ok(SecretString::from(text))
 }
