@@ -4,6 +4,7 @@
 //! While the project does not answer, records wait in the outbox and lookups find nothing.
 
 mod delivery;
+pub mod migrations;
 pub mod outbox;
 mod realtime;
 mod rest;
