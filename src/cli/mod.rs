@@ -2,6 +2,7 @@
 
 mod doctor;
 mod login;
+mod migrate;
 mod model;
 mod prices;
 mod report;
@@ -63,6 +64,8 @@ enum Command {
     Login(login::LoginArguments),
     /// Revoke and forget the session
     Logout,
+    /// Bring the database of the team's project to the schema of this program; for its owner
+    Migrate(migrate::MigrateArguments),
     /// Check configuration, keys, store, weights, clock, prices and models that end
     Doctor(doctor::DoctorArguments),
     /// Show what models cost and where that is from, or fetch the providers' price lists
@@ -95,6 +98,7 @@ impl Arguments {
             Some(Command::Report(arguments)) => report::run(config, arguments, form).await,
             Some(Command::Login(arguments)) => login::login(&config, arguments, form).await,
             Some(Command::Logout) => login::logout(&config, form).await,
+            Some(Command::Migrate(arguments)) => migrate::run(config, &arguments, form).await,
             Some(Command::Doctor(arguments)) => doctor::run(config, &arguments, form).await,
             Some(Command::Prices(arguments)) => prices::run(config, &arguments, form).await,
             Some(Command::Model { command }) => model::run(&config, &command, form),

@@ -66,6 +66,11 @@ impl SupabaseStore {
         &self.outbox
     }
 
+    /// Says which of our migrations the project had last; one that had none is not migrated.
+    pub async fn schema_version(&self) -> Result<i64, StoreError> {
+        self.call("schema_version", &json!({}), Patience::Report).await
+    }
+
     async fn call<T: DeserializeOwned>(
         &self,
         function: &str,
