@@ -82,6 +82,8 @@ pub struct Config {
     pub providers: Vec<ProviderConfig>,
     /// Absent: the local store.
     pub supabase: Option<SupabaseConfig>,
+    /// `SUPABASE_DB_URL`, for `migrate` alone.
+    pub supabase_db_url: Option<SecretString>,
     pub embedding: EmbeddingConfig,
     /// `SIMILARITY_THRESHOLD`, in (0, 1]; default: none, the cache's own.
     pub similarity_threshold: Option<f32>,
@@ -134,6 +136,7 @@ impl Config {
         Ok(Self {
             mode: if supabase.is_some() { Mode::Supabase } else { mode },
             supabase,
+            supabase_db_url: if mode == Mode::Simulate { None } else { values.secret("SUPABASE_DB_URL")? },
             data_dir,
             file: path,
             log_level: values

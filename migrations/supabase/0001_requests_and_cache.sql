@@ -6,6 +6,8 @@
 do $$
 begin
     perform pg_advisory_xact_lock(hashtextextended('ai-cost-optimizer migrations', 0));
+    -- Who waited has the functions of before in its cache until it opens a table.
+    perform from pg_catalog.pg_proc where false;
     if to_regprocedure('public.schema_version()') is not null then
         raise exception 'this migration is applied already' using errcode = '55000',
             hint = 'apply only the files whose number is above that of public.schema_version()';

@@ -1,13 +1,10 @@
 //! `login` and `logout`: the session with the team's project.
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
-
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::Args;
-use secrecy::SecretString;
 use serde_json::json;
 
-use super::{Exit, Form, print, print_json};
+use super::{Exit, Form, print, print_json, secret};
 use crate::app;
 use crate::auth::{Auth, Kept};
 use crate::config::Config;
@@ -66,22 +63,4 @@ fn auth(config: &Config) -> anyhow::Result<Auth> {
         Some(auth) => Ok(auth),
         None => bail!("there is no project to sign in to; hint: set SUPABASE_URL and SUPABASE_ANON_KEY"),
     }
-}
-
-/// Asks for a secret at a terminal, without showing it, or reads the first line of stdin.
-fn secret(question: &str) -> anyhow::Result<SecretString> {
-    let text = if std::io::stdin().is_terminal() {
-        // stdout carries the result only.
-        let _ = write!(std::io::stderr(), "{question}");
-        rpassword::read_password().context("the terminal cannot be read")?
-    } else {
-        let mut line = String::new();
-        std::io::stdin().lock().read_line(&mut line).context("stdin cannot be read")?;
-        line
-    };
-    let text = text.trim_end_matches(['\r', '\n']);
-    if text.is_empty() {
-        bail!("nothing was entered; hint: type it, or pass it on stdin");
-    }
-    Ok(SecretString::from(text))
 }

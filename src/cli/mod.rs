@@ -2,6 +2,7 @@
 
 mod doctor;
 mod login;
+mod migrate;
 mod model;
 mod prices;
 mod report;
@@ -9,10 +10,12 @@ mod route;
 mod serve;
 mod table;
 
-use std::io::Write as _;
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
+use anyhow::{Context as _, bail};
 use clap::{Parser, Subcommand};
+use secrecy::SecretString;
 use serde::Serialize;
 use tracing::Level;
 
@@ -61,6 +64,8 @@ enum Command {
     Login(login::LoginArguments),
     /// Revoke and forget the session
     Logout,
+    /// Bring the database of the team's project to the schema of this program; for its owner
+    Migrate(migrate::MigrateArguments),
     /// Check configuration, keys, store, weights, clock, prices and models that end
     Doctor(doctor::DoctorArguments),
     /// Show what models cost and where that is from, or fetch the providers' price lists
@@ -93,6 +98,7 @@ impl Arguments {
             Some(Command::Report(arguments)) => report::run(config, arguments, form).await,
             Some(Command::Login(arguments)) => login::login(&config, arguments, form).await,
             Some(Command::Logout) => login::logout(&config, form).await,
+            Some(Command::Migrate(arguments)) => migrate::run(config, &arguments, form).await,
             Some(Command::Doctor(arguments)) => doctor::run(config, &arguments, form).await,
             Some(Command::Prices(arguments)) => prices::run(config, &arguments, form).await,
             Some(Command::Model { command }) => model::run(&config, &command, form),
@@ -124,4 +130,22 @@ fn complain(text: &str) {
 fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
     print(&serde_json::to_string_pretty(value)?);
     Ok(())
+}
+
+/// Asks for a secret at a terminal, without showing it, or reads the first line of stdin.
+fn secret(question: &str) -> anyhow::Result<SecretString> {
+    let text = if std::io::stdin().is_terminal() {
+        // stdout carries the result only.
+        let _ = write!(std::io::stderr(), "{question}");
+        rpassword::read_password().context("the terminal cannot be read")?
+    } else {
+        let mut line = String::new();
+        std::io::stdin().lock().read_line(&mut line).context("stdin cannot be read")?;
+        line
+    };
+    let text = text.trim_end_matches(['\r', '\n']);
+    if text.is_empty() {
+        bail!("nothing was entered; hint: type it, or pass it on stdin");
+    }
+    Ok(SecretString::from(text))
 }

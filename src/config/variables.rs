@@ -27,7 +27,7 @@ const fn not_yet(name: &'static str, default: &'static str, meaning: &'static st
 }
 
 /// All variables, in the order of the README.
-pub const VARIABLES: [Variable; 44] = [
+pub const VARIABLES: [Variable; 45] = [
     honoured("ANTHROPIC_API_KEY", "", "key for Claude models"),
     honoured("GEMINI_API_KEY", "", "key for Gemini models; `GOOGLE_API_KEY` means the same"),
     honoured("GOOGLE_API_KEY", "", "see `GEMINI_API_KEY`, which wins"),
@@ -104,6 +104,11 @@ pub const VARIABLES: [Variable; 44] = [
         "a user's token, for scripts; others run `ai-cost-optimizer login`",
     ),
     honoured(
+        "SUPABASE_DB_URL",
+        "",
+        "PostgreSQL URL of the project, with the owner's password, for `migrate` alone; where it is not set, `migrate` asks",
+    ),
+    honoured(
         "SUPABASE_JWT_SECRET",
         "",
         "not used, with a warning: it can mint any user's token and belongs on no user's machine",
@@ -119,7 +124,7 @@ pub const VARIABLES: [Variable; 44] = [
 ];
 
 /// Variables whose values are in no message.
-pub(super) const SECRETS: [&str; 11] = [
+pub(super) const SECRETS: [&str; 12] = [
     "ANTHROPIC_API_KEY",
     "GEMINI_API_KEY",
     "GOOGLE_API_KEY",
@@ -128,6 +133,7 @@ pub(super) const SECRETS: [&str; 11] = [
     "OPENAI_COMPATIBLE_API_KEY",
     "SUPABASE_ANON_KEY",
     "SUPABASE_ACCESS_TOKEN",
+    "SUPABASE_DB_URL",
     "SUPABASE_JWT_SECRET",
     "COST_OPTIMIZER_STATE_KEY",
     "HTTPS_PROXY",

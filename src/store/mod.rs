@@ -44,7 +44,7 @@ pub enum StoreError {
     #[error(transparent)]
     Auth(#[from] AuthError),
     #[error(
-        "the project's database lacks what this program needs ({code}); hint: apply the files in migrations/supabase as its README says"
+        "the project's database lacks what this program needs ({code}); hint: run `ai-cost-optimizer migrate`, as the owner of the project"
     )]
     NotMigrated { code: String },
     /// The project will never take it as it stands.

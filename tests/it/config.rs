@@ -119,6 +119,17 @@ fn a_project_needs_its_address_and_its_public_key() {
 }
 
 #[test]
+fn the_url_of_a_database_is_a_secret_and_needs_no_project() {
+    let url = ("SUPABASE_DB_URL", "postgresql://postgres:canary@db.x.supabase.co:5432/postgres");
+    let config = load(Mode::Local, &[url]).unwrap();
+    assert!(config.supabase_db_url.is_some() && !format!("{config:?}").contains("canary"));
+    assert_eq!(config.mode, Mode::Local);
+    assert!(load(Mode::Simulate, &[url]).unwrap().supabase_db_url.is_none());
+    let message = load(Mode::Local, &[("SUPABASE_DB_URL", "postgresql://u:a canary@h")]).unwrap_err();
+    assert!(message.contains("SUPABASE_DB_URL") && !message.contains("canary"), "{message}");
+}
+
+#[test]
 fn a_file_holds_the_same_names_and_the_environment_wins() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("config.toml");

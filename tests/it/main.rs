@@ -15,6 +15,7 @@ mod faults;
 mod flow;
 mod learning;
 mod machine;
+mod migrate;
 mod money;
 mod prices;
 mod project_faults;

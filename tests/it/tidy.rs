@@ -138,6 +138,7 @@ fn the_readme_has_every_tool_resource_and_command() {
         "metrics://providers",
         "model fetch",
         "prices refresh",
+        "`migrate`",
         "doctor",
         "--simulate",
         "tests/run",

@@ -11,12 +11,12 @@ use crate::app::{App, weights_source};
 use crate::config::{Config, Mode};
 use crate::domain::model::ProviderId;
 use crate::domain::record::Forget;
-use crate::domain::report::ReportQuery;
+use crate::domain::report::{CacheStats, ReportQuery};
 use crate::embed::minilm::DeviceChoice;
 use crate::embed::weights::Reach;
 use crate::routing::candidates::{no_provider, variable};
-use crate::store::local::SCHEMA_VERSION;
-use crate::store::{ForgetMode, StoreError};
+use crate::store::supabase::{SupabaseStore, migrations};
+use crate::store::{ForgetMode, StoreError, local};
 
 /// Requests may be recorded a little after the clock was read.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(1);
@@ -58,31 +58,56 @@ pub(super) fn providers(app: &App, now: Timestamp) -> Vec<Check> {
     checks
 }
 
-/// Opens the store, and begins to write without writing anything.
+/// Opens the store, or asks the project.
 pub(super) async fn store(app: &App, now: Timestamp) -> Check {
-    let path = app.config.store_path();
-    let look = async {
-        // Counting for deletion takes the lock that writing takes.
-        app.pipeline.store.forget_cache(Forget::OlderThan(Timestamp::UNIX_EPOCH), ForgetMode::Count).await?;
-        app.pipeline.store.cache_stats(now).await
+    let checked = match &app.team {
+        Some(team) => project(app, team, now).await,
+        None => file(app, now).await,
     };
-    let result: Result<_, StoreError> = look.await;
-    match result {
-        Ok(stats) if app.team.is_some() => {
-            let sentence = format!("the project answers: {} cached answers of this user", stats.entries);
-            Check::new("store", State::Ok, &sentence)
-        }
-        Ok(stats) => {
-            let sentence = format!(
-                "{}: writable, schema {SCHEMA_VERSION}, {:.1} MB, {} cached answers",
-                path.display(),
-                megabytes(&path),
-                stats.entries
-            );
-            Check::new("store", State::Ok, &sentence)
-        }
-        Err(error) => Check::new("store", State::Failed, &error.to_string()),
+    checked.unwrap_or_else(|error| Check::new("store", State::Failed, &error.to_string()))
+}
+
+async fn file(app: &App, now: Timestamp) -> Result<Check, StoreError> {
+    let path = app.config.store_path();
+    let stats = usable(app, now).await?;
+    let sentence = format!(
+        "{}: writable, schema {}, {:.1} MB, {} cached answers",
+        path.display(),
+        local::SCHEMA_VERSION,
+        megabytes(&path),
+        stats.entries
+    );
+    Ok(Check::new("store", State::Ok, &sentence))
+}
+
+/// Asks for the schema first: a project whose schema is older may lack what the rest needs.
+async fn project(app: &App, team: &SupabaseStore, now: Timestamp) -> Result<Check, StoreError> {
+    const KNOWN: i64 = migrations::SCHEMA_VERSION;
+    let found = team.schema_version().await?;
+    if found < KNOWN {
+        let sentence = format!(
+            "the project has schema {found}, this program needs {KNOWN}; hint: run `ai-cost-optimizer migrate`, as the owner of the project"
+        );
+        return Ok(Check::new("store", State::Failed, &sentence));
     }
+    let stats = usable(app, now).await?;
+    let sentence =
+        format!("the project answers: schema {found}, {} cached answers of this user", stats.entries);
+    Ok(if found == KNOWN {
+        Check::new("store", State::Ok, &sentence)
+    } else {
+        // Files only add to what is there, so this program may well go on with it.
+        let sentence =
+            format!("{sentence}; this program knows schema {KNOWN}; hint: update ai-cost-optimizer");
+        Check::new("store", State::Warning, &sentence)
+    })
+}
+
+/// Begins to write without writing anything, and counts what is cached.
+async fn usable(app: &App, now: Timestamp) -> Result<CacheStats, StoreError> {
+    // Counting for deletion takes the lock that writing takes.
+    app.pipeline.store.forget_cache(Forget::OlderThan(Timestamp::UNIX_EPOCH), ForgetMode::Count).await?;
+    app.pipeline.store.cache_stats(now).await
 }
 
 /// Says what waits for the project, and what it will never take; a local store has neither.

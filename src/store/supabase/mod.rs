@@ -4,6 +4,7 @@
 //! While the project does not answer, records wait in the outbox and lookups find nothing.
 
 mod delivery;
+pub mod migrations;
 pub mod outbox;
 mod realtime;
 mod rest;
@@ -63,6 +64,11 @@ impl SupabaseStore {
     /// Gives the records that wait.
     pub const fn outbox(&self) -> &Outbox {
         &self.outbox
+    }
+
+    /// Says which of our migrations the project had last; one that had none is not migrated.
+    pub async fn schema_version(&self) -> Result<i64, StoreError> {
+        self.call("schema_version", &json!({}), Patience::Report).await
     }
 
     async fn call<T: DeserializeOwned>(

@@ -70,6 +70,11 @@ impl Stack {
         }
     }
 
+    /// Gives the PostgreSQL URL of the project's owner, who is no superuser.
+    pub(crate) fn db_url(&self) -> &str {
+        self.told["db_url"].as_str().unwrap()
+    }
+
     /// Has a stack do something, as `tests/stack/src/control.rs` lists, and gives what came of it.
     pub(crate) fn tell(&self, command: &Value) -> Value {
         let mut lines = self.lines.lock().unwrap();

@@ -33,6 +33,35 @@ async fn a_migration_is_applied_once_in_its_turn_and_two_owners_at_once_do_no_ha
     assert_eq!(is_superuser, "f");
 }
 
+/// Looks up what a file's own check looks up, so that a session has it in its cache.
+const CHECK: &str = "do $$ begin
+    perform pg_advisory_xact_lock(1), to_regprocedure('public.schema_version()') is not null;
+    if public.schema_version() <> 0 then perform 1; end if;
+end $$";
+
+#[tokio::test]
+async fn an_owner_who_waited_sees_what_the_other_applied_whatever_the_session_had_cached() {
+    let Some(distribution) = supabase_stack::distribution() else { return };
+    let project = Project::empty(&distribution).await.unwrap();
+    let mut one = project.session("project_owner").await.unwrap();
+    let mut other = project.session("project_owner").await.unwrap();
+    let mut observer = project.session("project_owner").await.unwrap();
+    for migration in &migrations().unwrap() {
+        // Before the first file there is no version to look up.
+        let _ = other.rows(CHECK).await;
+        one.rows(&format!("begin; {}", migration.sql)).await.unwrap();
+        let commit = async {
+            let waiting = "select count(*) from pg_locks where locktype = 'advisory' and not granted";
+            while observer.one(waiting).await.unwrap() != "1" {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+            one.rows("commit").await.unwrap();
+        };
+        let (waited, ()) = tokio::join!(other.refused(&migration.sql), commit);
+        assert_eq!(waited, "55000", "{}", migration.number);
+    }
+}
+
 #[tokio::test]
 async fn a_project_without_realtime_can_be_migrated_and_one_with_a_table_of_ours_is_left_alone() {
     let Some(distribution) = supabase_stack::distribution() else { return };
