@@ -95,7 +95,8 @@ impl Project {
         let mut superuser =
             connection.map_err(|error| Refusal { code: String::new(), message: error.to_string() })?;
         superuser.rows(&format!("alter database {DATABASE} allow_connections {is_plugged}")).await?;
-        let end = format!("select pg_terminate_backend(pid) from pg_stat_activity where datname = '{DATABASE}'");
+        let end =
+            format!("select pg_terminate_backend(pid) from pg_stat_activity where datname = '{DATABASE}'");
         superuser.rows(if is_plugged { "" } else { &end }).await.map(drop)
     }
 
