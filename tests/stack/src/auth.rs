@@ -161,6 +161,9 @@ impl Auth {
         let token = token.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
         let invalid = (StatusCode::FORBIDDEN, "bad_jwt", "invalid JWT: unable to parse or verify signature");
         let claims = self.keys.verify(token).map_err(|_| invalid)?;
+        if claims.get("aud").and_then(Value::as_str) != Some("authenticated") {
+            return Err((BAD, "validation_failed", "Token audience doesn't match request audience"));
+        }
         let session = id_in(&claims, "session_id").ok_or(invalid)?;
         if self.books().newest.contains_key(&session) {
             return Ok(claims);

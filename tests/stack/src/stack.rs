@@ -95,6 +95,8 @@ async fn rest(project: &Project, auth: &Auth) -> io::Result<Router> {
         ("PGRST_DB_EXTRA_SEARCH_PATH", "public,extensions".to_owned()),
         ("PGRST_DB_ANON_ROLE", "anon".to_owned()),
         ("PGRST_DB_POOL", "10".to_owned()),
+        // Who finds all ten busy waits; a thousand calls at once take their time on a machine that does other things.
+        ("PGRST_DB_POOL_TIMEOUT", "60".to_owned()),
         ("PGRST_DB_MAX_ROWS", "1000".to_owned()),
         ("PGRST_DB_CHANNEL_ENABLED", "true".to_owned()),
         ("PGRST_JWT_SECRET", auth.keys.verification_set().to_string()),

@@ -1,10 +1,11 @@
 //! A stub of Supabase Realtime: changes of rows over Phoenix channels.
 //!
 //! Each row is looked up as its subscriber before it is sent, so a table that shows too much is found out. As with the
-//! real one, the keys of deleted rows go to everybody.
+//! real one, the keys of deleted rows go to everybody, and a role that may not read a table hears that it was written.
 
 mod changes;
 mod frames;
+mod subscriptions;
 
 use std::collections::HashMap;
 use std::io;
@@ -21,7 +22,9 @@ use sqlx::postgres::PgListener;
 use tokio::sync::broadcast;
 use tokio::task::JoinSet;
 
+use self::changes::Told;
 use self::frames::{Frame, Version};
+use self::subscriptions::Subscription;
 use crate::auth::Auth;
 use crate::keys::unix_seconds;
 use crate::project::Project;
@@ -106,7 +109,7 @@ struct Connection {
 struct Channel {
     join: Frame,
     claims: Value,
-    bindings: Vec<Value>,
+    subscriptions: Vec<Subscription>,
 }
 
 impl Connection {
@@ -152,15 +155,16 @@ impl Connection {
                 }
             }
             "access_token" => {
-                let token = frame.payload.get("access_token").and_then(Value::as_str).unwrap_or_default();
-                match self.realtime.auth.keys.verify(token) {
-                    Ok(claims) => {
-                        if let Some(channel) = self.channels.get_mut(&frame.topic) {
-                            channel.claims = claims;
-                        }
-                        true
-                    }
-                    Err(problem) => self.close(&frame.topic.clone(), &explained(problem)).await,
+                let token = frame.payload.get("access_token").and_then(Value::as_str);
+                // A key of the new kind is no token.
+                let Some(token) = token.filter(|token| !token.starts_with("sb_")) else { return true };
+                let claims = match self.realtime.auth.keys.verify(token) {
+                    Ok(claims) => claims,
+                    Err(problem) => return self.close(&frame.topic.clone(), &explained(problem)).await,
+                };
+                match self.channels.remove(&frame.topic) {
+                    Some(channel) => self.subscribe(channel.join, claims).await,
+                    None => true,
                 }
             }
             _ => true,
@@ -186,58 +190,69 @@ impl Connection {
                 format!("Unauthorized: You do not have permissions to read from this Channel topic: {topic}");
             return self.send(&frame.reply("error", &json!({ "reason": reason }))).await;
         }
-        let wanted = config.get("postgres_changes").and_then(Value::as_array).cloned().unwrap_or_default();
-        let mut bindings = Vec::new();
+        let wishes = wishes(frame);
+        self.send(&frame.reply("ok", &json!({ "postgres_changes": wishes }))).await
+            && self.subscribe(frame.clone(), claims).await
+    }
+
+    /// Grants all wishes of a channel or none, and says so.
+    async fn subscribe(&mut self, join: Frame, claims: Value) -> bool {
+        let wishes = wishes(&join);
+        let mut subscriptions = Vec::new();
         let mut problem = None;
-        for (place, mut binding) in wanted.into_iter().enumerate() {
-            let text = |name: &str| binding.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-            let (schema, table) = (text("schema"), text("table"));
-            if !changes::is_published(&mut self.session, &schema, &table).await {
-                problem = Some(format!(
-                    "Unable to subscribe to changes with given parameters. Please check Realtime is enabled for the \
-                     given connect parameters: [schema: {schema}, table: {table}]"
-                ));
+        for wish in &wishes {
+            let id = wish.get("id").and_then(Value::as_u64).unwrap_or_default();
+            match Subscription::open(&mut self.session, &claims, wish, id).await {
+                Ok(subscription) => subscriptions.push(subscription),
+                Err(found) => problem = Some(found),
             }
-            if let Some(fields) = binding.as_object_mut() {
-                fields.insert("id".to_owned(), json!(10_000_000 + place));
-            }
-            bindings.push(binding);
         }
-        let joined = self.send(&frame.reply("ok", &json!({ "postgres_changes": bindings }))).await;
-        let told = if bindings.is_empty() {
-            true
-        } else {
-            let (status, message) = match &problem {
-                None => ("ok", "Subscribed to PostgreSQL"),
-                Some(problem) => ("error", problem.as_str()),
-            };
-            let payload = json!({
-                "status": status, "message": message, "extension": "postgres_changes", "channel": topic,
-            });
-            self.send(&frame.push("system", payload)).await
-        };
         if problem.is_some() {
-            bindings.clear();
+            subscriptions.clear();
         }
-        self.channels.insert(frame.topic.clone(), Channel { join: frame.clone(), claims, bindings });
-        joined && told
+        let (status, message) = match &problem {
+            None => ("ok", "Subscribed to PostgreSQL"),
+            Some(problem) => ("error", problem.as_str()),
+        };
+        let payload = json!({
+            "status": status, "message": message, "extension": "postgres_changes",
+            "channel": join.topic.trim_start_matches("realtime:"),
+        });
+        let told = join.push("system", payload);
+        self.channels.insert(join.topic.clone(), Channel { join, claims, subscriptions });
+        wishes.is_empty() || self.send(&told).await
     }
 
     async fn tell(&mut self, change: &Value) -> bool {
         let mut frames = Vec::new();
+        // Channels of the same claims are told the same.
+        let mut answers: Vec<(&Value, Told)> = Vec::new();
         for channel in self.channels.values() {
-            let fits = channel.bindings.iter().filter(|binding| fits(binding, change));
-            let ids: Vec<&Value> = fits.filter_map(|binding| binding.get("id")).collect();
-            if !ids.is_empty() && changes::is_visible(&mut self.session, &channel.claims, change).await {
-                let mut data = change.clone();
-                if let Some(fields) = data.as_object_mut() {
-                    fields.insert("errors".to_owned(), Value::Null);
-                    match fields.get("type").and_then(Value::as_str) {
-                        Some("INSERT") => fields.remove("old_record"),
-                        Some("DELETE") => fields.remove("record"),
-                        _ => None,
-                    };
+            let about: Vec<_> =
+                channel.subscriptions.iter().filter(|subscription| subscription.is_about(change)).collect();
+            if about.is_empty() {
+                continue;
+            }
+            if !answers.iter().any(|(claims, _)| **claims == channel.claims) {
+                let told = changes::told(&mut self.session, &channel.claims, change).await;
+                answers.push((&channel.claims, told));
+            }
+            let told = answers.iter().find(|(claims, _)| **claims == channel.claims).map(|(_, told)| told);
+            let (data, passing) = match told {
+                None | Some(Told::Nothing) => continue,
+                Some(Told::Only(data)) => (data, about),
+                Some(Told::Row(data)) => {
+                    let mut passing = Vec::new();
+                    for subscription in about {
+                        if subscription.passes(&mut self.session, change).await {
+                            passing.push(subscription);
+                        }
+                    }
+                    (data, passing)
                 }
+            };
+            let ids: Vec<u64> = passing.iter().map(|subscription| subscription.id).collect();
+            if !ids.is_empty() {
                 frames.push(channel.join.push("postgres_changes", json!({ "ids": ids, "data": data })));
             }
         }
@@ -279,30 +294,23 @@ impl Connection {
     }
 }
 
+/// What a channel wants to hear of, each wish with an id.
+fn wishes(join: &Frame) -> Vec<Value> {
+    let wanted = join.payload.pointer("/config/postgres_changes").and_then(Value::as_array);
+    let mut wishes = wanted.cloned().unwrap_or_default();
+    for (place, wish) in wishes.iter_mut().enumerate() {
+        if let Some(fields) = wish.as_object_mut() {
+            fields.insert("id".to_owned(), json!(10_000_000 + place));
+        }
+    }
+    wishes
+}
+
 fn explained(problem: &str) -> String {
     match problem {
         "InvalidJWTExpiration" => "InvalidJWTExpiration: Token has expired 1 seconds ago".to_owned(),
         "JwtSignatureError" => "JwtSignatureError: Failed to validate JWT signature".to_owned(),
+        "InvalidJWTToken" => "InvalidJWTToken: Fields `role` and `exp` are required in JWT".to_owned(),
         other => format!("{other}: The token provided is not a valid JWT"),
     }
-}
-
-/// Says whether a change is of those that a binding asks for; a filter is not looked at for deleted rows.
-fn fits(binding: &Value, change: &Value) -> bool {
-    let text =
-        |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let is = |name: &str, other: &str| {
-        let wanted = text(binding, name);
-        wanted.is_empty() || wanted == "*" || wanted == text(change, other)
-    };
-    let filter = text(binding, "filter");
-    let is_chosen = match filter.split_once("=eq.") {
-        Some((column, value)) if text(change, "type") != "DELETE" => {
-            let found =
-                change.get("record").and_then(|record| record.get(column)).cloned().unwrap_or_default();
-            found.as_str().map_or_else(|| found.to_string(), str::to_owned) == value
-        }
-        _ => true,
-    };
-    is("event", "type") && is("schema", "schema") && is("table", "table") && is_chosen
 }

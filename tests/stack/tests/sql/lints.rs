@@ -37,8 +37,8 @@ async fn policies_ask_once_who_the_user_is_and_not_for_each_row() {
         from pg_policy p join pg_class c on c.oid = p.polrelid
         where c.relnamespace = 'public'::regnamespace
         and not (
-            coalesce(pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid))
-                = '(( SELECT auth.uid() AS uid) = user_id)'
+            replace(coalesce(pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid)), chr(10), '')
+                = '(( SELECT auth.uid() AS uid LIMIT one_caller()) = user_id)'
             and (polqual is null) = (polcmd = 'a') and (polwithcheck is not null) = (polcmd in ('a', 'w'))
             and (polcmd <> 'w' or pg_get_expr(polqual, polrelid) = pg_get_expr(polwithcheck, polrelid)))";
     nothing("policies of another form", sql).await;
@@ -49,6 +49,8 @@ async fn functions_run_as_their_caller_and_look_names_up_nowhere() {
     let sql = "select p.proname from pg_proc p where p.pronamespace = 'public'::regnamespace
         and (p.prosecdef or not coalesce(p.proconfig, '{}') @> array['search_path=\"\"'])";
     nothing("functions with more rights or with a search path", sql).await;
+    let sql = "select proname from pg_proc where pronamespace = 'public'::regnamespace and provolatile = 'i'";
+    nothing("functions whose value outlives the question who may call them", sql).await;
     let sql = "select p.proname from pg_proc p where p.pronamespace = 'public'::regnamespace
         and exists (select from unnest(p.proargnames) as name where name ~ 'user|tenant|owner|caller')";
     nothing("functions with an argument that names a user", sql).await;
