@@ -3,6 +3,8 @@
 do $$
 begin
     perform pg_advisory_xact_lock(hashtextextended('ai-cost-optimizer migrations', 0));
+    -- Who waited has the functions of before in its cache until it opens a table.
+    perform from pg_catalog.pg_proc where false;
     if public.schema_version() <> 6 then
         raise exception 'this migration follows 6, and the database is at %', public.schema_version()
             using errcode = '55000', hint = 'apply only the files whose number is above that of public.schema_version()';

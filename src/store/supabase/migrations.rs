@@ -31,7 +31,7 @@ struct Migration {
 }
 
 /// All files, in order.
-const MIGRATIONS: [Migration; 6] = [
+const MIGRATIONS: [Migration; 7] = [
     Migration {
         number: 1,
         file: "0001_requests_and_cache.sql",
@@ -61,6 +61,11 @@ const MIGRATIONS: [Migration; 6] = [
         number: 6,
         file: "0006_revision.sql",
         sql: include_str!("../../../migrations/supabase/0006_revision.sql"),
+    },
+    Migration {
+        number: 7,
+        file: "0007_isolation.sql",
+        sql: include_str!("../../../migrations/supabase/0007_isolation.sql"),
     },
 ];
 

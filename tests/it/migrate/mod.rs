@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use ai_cost_optimizer::store::supabase::migrations::SCHEMA_VERSION;
 use serde_json::{Value, json};
 
 use crate::machine::Machine;
@@ -18,6 +19,9 @@ use crate::store::stack::Stack;
 const CANARY: &str = "canary-4711";
 /// How long REST may take to hear of another schema.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The schema that the program knows.
+const KNOWN: i64 = SCHEMA_VERSION;
 
 const FILES: [(&str, &str); 4] = [
     ("0001_requests_and_cache.sql", include_str!("../../../migrations/supabase/0001_requests_and_cache.sql")),
@@ -160,16 +164,21 @@ fn a_project_is_brought_up_by_its_owner_and_a_user_goes_on() {
 
     let planned = run(url, &["--dry-run", "--json"], "").json();
     assert_eq!((at(&planned, "/from"), at(&planned, "/to")), (&json!(0), &json!(0)), "{planned}");
-    assert_eq!((names(&planned, "/applied").len(), names(&planned, "/pending").len()), (0, 6), "{planned}");
+    assert_eq!(
+        (names(&planned, "/applied").len(), names(&planned, "/pending").len()),
+        (0, KNOWN as usize),
+        "{planned}"
+    );
     assert_eq!(objects(&stack), "0", "a dry run changes nothing");
     let done = run("", &["--json"], &format!("{url}\n")).json();
-    assert_eq!((at(&done, "/from"), at(&done, "/to")), (&json!(0), &json!(6)), "{done}");
+    assert_eq!((at(&done, "/from"), at(&done, "/to")), (&json!(0), &json!(KNOWN)), "{done}");
     assert_eq!(names(&done, "/applied"), names(&planned, "/pending"));
     assert_eq!(at(&done, "/pending"), &Value::Null, "{done}");
     let again = run(url, &[], "");
-    assert_eq!((again.code, again.stdout.as_str()), (0, "nothing to do: the project has schema 6\n"));
+    let nothing = format!("nothing to do: the project has schema {KNOWN}\n");
+    assert_eq!((again.code, again.stdout.as_str()), (0, nothing.as_str()));
 
-    await_doctor(&machine, "ok", &["schema 6", "0 cached answers"]);
+    await_doctor(&machine, "ok", &[&format!("schema {KNOWN}"), "0 cached answers"]);
     // REST reads the schema again after each file; what the report needs is in a late one.
     let began = Instant::now();
     while !machine.run(&["report"], "").status.success() {
@@ -186,7 +195,11 @@ fn a_project_is_brought_up_by_its_owner_and_a_user_goes_on() {
         &stack,
         "create or replace function public.schema_version() returns integer language sql as 'select 99'",
     );
-    run(url, &["--json"], "").refused(&["schema version 99", "knows 6", "update ai-cost-optimizer"]);
+    run(url, &["--json"], "").refused(&[
+        "schema version 99",
+        &format!("knows {KNOWN}"),
+        "update ai-cost-optimizer",
+    ]);
     await_doctor(&machine, "warning", &["schema 99", "update ai-cost-optimizer"]);
 }
 
@@ -199,7 +212,11 @@ fn it_goes_on_from_where_others_stopped_and_a_file_counts_whole_or_not_at_all() 
     }
     let machine = Machine::of(&alice);
     machine.login();
-    await_doctor(&machine, "failed", &["schema 3", "needs 6", "run `ai-cost-optimizer migrate`"]);
+    await_doctor(
+        &machine,
+        "failed",
+        &["schema 3", &format!("needs {KNOWN}"), "run `ai-cost-optimizer migrate`"],
+    );
     owner(
         &stack,
         "create function record_request(jsonb, jsonb, jsonb) returns int language sql as 'select 1'",
@@ -212,10 +229,10 @@ fn it_goes_on_from_where_others_stopped_and_a_file_counts_whole_or_not_at_all() 
     let listed = run(url, &["--dry-run"], "").stdout;
     assert!(listed.starts_with(&format!("would apply {file}\n")), "{listed}");
     let done = run(url, &["--json"], "").json();
-    assert_eq!((at(&done, "/from"), at(&done, "/to")), (&json!(3), &json!(6)), "{done}");
+    assert_eq!((at(&done, "/from"), at(&done, "/to")), (&json!(3), &json!(KNOWN)), "{done}");
     assert_eq!(names(&done, "/applied").first().map(String::as_str), Some(file));
-    assert_eq!(version(&stack), "6");
-    await_doctor(&machine, "ok", &["schema 6"]);
+    assert_eq!(version(&stack), KNOWN.to_string());
+    await_doctor(&machine, "ok", &[&format!("schema {KNOWN}")]);
 }
 
 #[test]
@@ -238,12 +255,12 @@ fn several_who_migrate_at_once_all_succeed_and_each_file_is_applied_once() {
     });
     let mut applied: Vec<String> = runs.iter().flat_map(|run| names(&run.json(), "/applied")).collect();
     applied.sort();
-    assert_eq!(applied.len(), 6, "{applied:?}");
+    assert_eq!(applied.len(), KNOWN as usize, "{applied:?}");
     applied.dedup();
-    assert_eq!(applied.len(), 6, "{applied:?}");
-    assert!(runs.iter().all(|run| at(&run.json(), "/to") == 6));
+    assert_eq!(applied.len(), KNOWN as usize, "{applied:?}");
+    assert!(runs.iter().all(|run| at(&run.json(), "/to") == KNOWN));
     assert!(runs.iter().any(|run| names(&run.json(), "/applied").is_empty()), "nobody lost the race");
-    assert_eq!(version(&stack), "6");
+    assert_eq!(version(&stack), KNOWN.to_string());
 }
 
 #[test]
