@@ -81,6 +81,7 @@ create table public.response_cache (
     id                    uuid        not null,
     scope_hash            bytea       not null check (octet_length(scope_hash) = 32),
     prompt_sha256         bytea       not null check (octet_length(prompt_sha256) = 32),
+    prompt_text           text,
     embedder_fingerprint  text,
     embedding             extensions.vector(384) check (extensions.vector_norm(embedding) > 0),
     response_text         text        not null,

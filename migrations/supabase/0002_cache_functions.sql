@@ -14,14 +14,14 @@ end $$;
 -- Finds the servable answer to exactly a prompt.
 create function public.find_cache_entry(scope_hash bytea, prompt_sha256 bytea, as_of timestamptz default now())
 returns table (
-    id uuid, response_text text, provider text, model text, input_tokens bigint, cached_input_tokens bigint,
+    id uuid, prompt_text text, response_text text, provider text, model text, input_tokens bigint, cached_input_tokens bigint,
     cache_write_tokens bigint, output_tokens bigint, reasoning_tokens bigint, cost_pico bigint, finish_reason text,
     request_id uuid, created_at timestamptz, expires_at timestamptz)
 language sql stable security invoker
 set search_path = ''
 as $$
-    select c.id, c.response_text, c.provider, c.model, c.input_tokens, c.cached_input_tokens, c.cache_write_tokens,
-           c.output_tokens, c.reasoning_tokens, c.cost_pico, c.finish_reason, c.request_id, c.created_at, c.expires_at
+    select c.id, c.prompt_text, c.response_text, c.provider, c.model, c.input_tokens, c.cached_input_tokens,
+           c.cache_write_tokens, c.output_tokens, c.reasoning_tokens, c.cost_pico, c.finish_reason, c.request_id, c.created_at, c.expires_at
     from public.response_cache c
     where c.user_id = (select auth.uid())
       and c.scope_hash = find_cache_entry.scope_hash
@@ -45,8 +45,8 @@ create function public.match_cache_entries(
     query_embedding extensions.vector, match_threshold double precision, match_count integer,
     scope_hash bytea, embedder_fingerprint text, as_of timestamptz default now())
 returns table (
-    similarity double precision, id uuid, prompt_sha256 bytea, response_text text, provider text, model text,
-    input_tokens bigint, cached_input_tokens bigint, cache_write_tokens bigint, output_tokens bigint,
+    similarity double precision, id uuid, prompt_sha256 bytea, prompt_text text, response_text text, provider text,
+    model text, input_tokens bigint, cached_input_tokens bigint, cache_write_tokens bigint, output_tokens bigint,
     reasoning_tokens bigint, cost_pico bigint, finish_reason text, request_id uuid, created_at timestamptz,
     expires_at timestamptz)
 language plpgsql stable security invoker
@@ -121,8 +121,8 @@ begin
 
     -- The threshold comes last: beside the ordering it would send the index on looking for rows that are near enough.
     return query
-        select 1 - n.distance, c.id, c.prompt_sha256, c.response_text, c.provider, c.model, c.input_tokens,
-               c.cached_input_tokens, c.cache_write_tokens, c.output_tokens, c.reasoning_tokens, c.cost_pico,
+        select 1 - n.distance, c.id, c.prompt_sha256, c.prompt_text, c.response_text, c.provider, c.model,
+               c.input_tokens, c.cached_input_tokens, c.cache_write_tokens, c.output_tokens, c.reasoning_tokens, c.cost_pico,
                c.finish_reason, c.request_id, c.created_at, c.expires_at
         from unnest(ids, distances) as n (id, distance)
         join public.response_cache c on c.user_id = caller and c.id = n.id

@@ -85,6 +85,8 @@ pub struct CacheEntry {
     pub id: EntryId,
     pub scope: ScopeHash,
     pub prompt_sha256: [u8; 32],
+    /// What an answer to a similar prompt is checked by; absent where it may not be kept.
+    pub prompt_text: Option<String>,
     /// Absent: this answer is found by its exact prompt only.
     pub embedding: Option<StoredEmbedding>,
     pub text: String,

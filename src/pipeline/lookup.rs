@@ -196,6 +196,8 @@ impl Journey {
             id: EntryId::new(),
             scope: self.cache.scope,
             prompt_sha256: self.cache.prompt_sha256,
+            prompt_text: (self.cache.admission == Admission::Semantic)
+                .then(|| self.request.prompt.as_str().to_owned()),
             // An embedding that was made for routing alone stands for too little to serve an answer by.
             embedding: embedding.filter(|_| self.cache.admission == Admission::Semantic),
             text: text.to_owned(),

@@ -14,7 +14,7 @@ use crate::store::ForgetMode;
 /// The columns that [`entry`] reads, in its order.
 pub(super) const COLUMNS: &str = "id, scope_hash, prompt_sha256, response_text, provider, model, input_tokens, \
      cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_pico, finish_reason, request_id, \
-     created_at, expires_at";
+     created_at, expires_at, prompt_text";
 
 /// Finds the entry of exactly this prompt, if it may be served.
 pub(super) fn find_exact(
@@ -78,6 +78,7 @@ pub(super) fn insert(connection: &Connection, entry: &CacheEntry) -> rusqlite::R
         ":request_id": entry.request_id.to_string(),
         ":created_at": entry.created_at.as_microsecond(),
         ":expires_at": entry.expires_at.as_microsecond(),
+        ":prompt_text": entry.prompt_text,
     })?;
     Ok(())
 }
@@ -86,11 +87,11 @@ const INSERT: &str = "
 insert into response_cache (
     user_id, id, scope_hash, prompt_sha256, embedder_fingerprint, embedding, response_text, provider, model,
     input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_pico,
-    finish_reason, request_id, created_at, expires_at)
+    finish_reason, request_id, created_at, expires_at, prompt_text)
 values (
     :user_id, :id, :scope_hash, :prompt_sha256, :embedder_fingerprint, :embedding, :response_text, :provider,
     :model, :input_tokens, :cached_input_tokens, :cache_write_tokens, :output_tokens, :reasoning_tokens,
-    :cost_pico, :finish_reason, :request_id, :created_at, :expires_at)";
+    :cost_pico, :finish_reason, :request_id, :created_at, :expires_at, :prompt_text)";
 
 /// Counts that an entry was served.
 pub(super) fn count_hit(connection: &Connection, entry: EntryId) -> rusqlite::Result<()> {
@@ -158,6 +159,7 @@ pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<CacheEntry> {
         id: named(row, 0)?,
         scope: ScopeHash(row.get(1)?),
         prompt_sha256: row.get(2)?,
+        prompt_text: row.get(16)?,
         embedding: None,
         text: row.get(3)?,
         reference: model(row, 4)?,

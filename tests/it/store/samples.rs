@@ -78,6 +78,7 @@ pub(super) fn entry(scope: u8, prompt: u8, bought_by: &RequestRecord) -> CacheEn
         id: EntryId::new(),
         scope: ScopeHash([scope; 32]),
         prompt_sha256: [prompt; 32],
+        prompt_text: Some(format!("prompt {prompt}")),
         embedding: Some(at_angle(f32::from(prompt) / 100.0)),
         text: format!("answer {prompt}"),
         reference: model(),
