@@ -33,7 +33,7 @@ from synthetic import Swapper, pairs as synthetic_pairs
 # words, and the vetoes settle most of them.
 WEIGHTS = {
     "paws": 0.1, "banking": 1.0, "clinc": 1.0, "fow": 0.3,
-    "paws_made": 0.05, "banking_made": 0.075, "clinc_made": 0.075, "fow_made": 0.05,
+    "paws_made": 0.025, "banking_made": 0.04, "clinc_made": 0.04, "fow_made": 0.025,
 }
 SOURCES = ["paws", "banking", "clinc", "fow"]
 MADE = {"banking": 500, "clinc": 500, "paws": 300, "fow": 300}

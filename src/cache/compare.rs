@@ -110,6 +110,7 @@ impl Prepared {
 
 /// Compares two prompts whose embeddings have this cosine; which is the cached one does not matter.
 pub fn compare(left: &Prepared, right: &Prepared, cosine: f32) -> Comparison {
+    let (left, right) = in_order(left, right);
     let alignment = Alignment::of(&left.words, &right.words);
     let features = features::features(left, right, &alignment, cosine);
     Comparison { veto: veto_of(left, right, &alignment), score: verifier::probability(&features) }
@@ -117,12 +118,19 @@ pub fn compare(left: &Prepared, right: &Prepared, cosine: f32) -> Comparison {
 
 /// Looks for a veto only.
 pub fn veto(left: &Prepared, right: &Prepared) -> Option<Veto> {
+    let (left, right) = in_order(left, right);
     veto_of(left, right, &Alignment::of(&left.words, &right.words))
 }
 
 /// Gives the features of a pair, to train on; [`FEATURE_NAMES`] names them.
 pub fn features(left: &Prepared, right: &Prepared, cosine: f32) -> Features {
+    let (left, right) = in_order(left, right);
     features::features(left, right, &Alignment::of(&left.words, &right.words), cosine)
+}
+
+/// Puts two texts in an order of their own, so that it does not matter which came first.
+fn in_order<'a>(left: &'a Prepared, right: &'a Prepared) -> (&'a Prepared, &'a Prepared) {
+    if left.words.is_before(&right.words) { (left, right) } else { (right, left) }
 }
 
 fn veto_of(left: &Prepared, right: &Prepared, alignment: &Alignment) -> Option<Veto> {
@@ -179,4 +187,100 @@ fn are_same_words(alignment: &Alignment) -> bool {
     let shared = alignment.left.iter().filter(|link| link.to.is_some()).count();
     let union = alignment.left.len() + alignment.right.len() - shared;
     shared as f32 >= SAME_WORDS_JACCARD * union as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn check(left: &str, right: &str, expected: Option<Veto>) {
+        let (left_text, right_text) = (Prepared::new(left), Prepared::new(right));
+        assert_eq!(veto(&left_text, &right_text), expected, "{left} | {right}");
+        assert_eq!(veto(&right_text, &left_text), expected, "{right} | {left}");
+    }
+
+    #[test]
+    fn what_changes_the_answer_is_vetoed() {
+        check("Who won the cup in 2014?", "Who won the cup in 2018?", Some(Veto::Number));
+        check("Are you open on Monday?", "Are you open on Friday?", Some(Veto::Number));
+        check("Which plans include calls?", "Which plans don't include calls?", Some(Veto::Negation));
+        check("Should I water my plants?", "Should I stop watering my plants?", Some(Veto::Negation));
+        check("How do I enable dark mode?", "How do I disable dark mode?", Some(Veto::Antonym));
+        check("Turn the light on", "Turn the light off", Some(Veto::Antonym));
+        check("What uses the most power?", "What uses the least power?", Some(Veto::Antonym));
+        check("Is it legal to park here?", "Is it illegal to park here?", Some(Veto::Antonym));
+        check("Move data from MySQL to Postgres", "Move data from Postgres to MySQL", Some(Veto::Order));
+        check("Why do cats chase dogs?", "Why do dogs chase cats?", Some(Veto::Order));
+        check("Solve 2*x = 4 for x", "Solve 2*y = 4 for y", Some(Veto::Mathematics));
+        check("What does `a_b()` do?", "What does `b_a()` do?", Some(Veto::Code));
+        check("Summarise the text above", "Summarise the text above, please", Some(Veto::Reference));
+        check("无语是什么意思?", "装逼是什么意思?", Some(Veto::Script));
+        check(&"word ".repeat(400), &"word ".repeat(401), Some(Veto::Length));
+    }
+
+    #[test]
+    fn what_leaves_the_answer_alone_is_not_vetoed() {
+        for (left, right) in [
+            ("How do I cancel my subscription?", "I'd like to end my subscription, how do I do that?"),
+            ("How do I change the email address?", "How do I chnage the email adress?"),
+            ("How do I get a card?", "I don't know how to get a card"),
+            ("On my phone, how do I set up voicemail?", "How do I set up voicemail on my phone?"),
+            ("Transfer two hundred pounds", "Transfer 200 pounds"),
+            ("The rate is incorrect", "The rate is not correct"),
+            ("My card has not arrived", "I am still waiting for my card"),
+            ("What are the best films?", "What are the top 10 films?"),
+        ] {
+            check(left, right, None);
+        }
+    }
+
+    #[test]
+    fn the_score_falls_with_a_swapped_word() {
+        let score =
+            |left: &str, right: &str| compare(&Prepared::new(left), &Prepared::new(right), 0.93).score;
+        let same = score("How do I reset my password?", "how can I reset my passwords");
+        assert!(same > SCORE_THRESHOLD, "{same}");
+        for (left, right) in [
+            ("What does my home insurance cover?", "What does my car insurance cover?"),
+            ("How do I export data from Salesforce?", "How do I export data from HubSpot?"),
+            ("Can I get a refund on a gift?", "Can I get a refund on a gift card?"),
+        ] {
+            assert!(score(left, right) < same - 0.02, "{left} | {right}");
+        }
+    }
+
+    /// Words that mean something to one veto or another, and anything else.
+    fn texts() -> impl Strategy<Value = String> {
+        let word = prop_oneof![
+            4 => prop::sample::select(vec![
+                "not", "card", "cards", "Paris", "MySQL", "on", "off", "two", "3", "5.0", "km", "$", "a", "the",
+                "goes", "go", "better", "good", "mondays", "`", "x_y", "=", "don't", "this", "above", ".", "?",
+            ]).prop_map(str::to_owned),
+            1 => "\\PC{0,6}",
+        ];
+        prop::collection::vec(word, 0..14).prop_map(|words| words.join(" "))
+    }
+
+    proptest! {
+        #[test]
+        fn every_pair_has_a_comparison_that_does_not_depend_on_the_order(
+            left in texts(), right in texts(), cosine in -2.0_f32..2.0,
+        ) {
+            let (left, right) = (Prepared::new(&left), Prepared::new(&right));
+            let comparison = compare(&left, &right, cosine);
+            prop_assert!((0.0..=1.0).contains(&comparison.score));
+            prop_assert_eq!(comparison, compare(&right, &left, cosine));
+            prop_assert_eq!(comparison.veto, veto(&left, &right));
+            prop_assert!(compare(&left, &right, f32::NAN).score.is_finite());
+        }
+
+        #[test]
+        fn a_text_differs_from_itself_in_nothing(text in texts()) {
+            let text = Prepared::new(&text);
+            let veto = veto(&text, &text);
+            prop_assert!(matches!(veto, None | Some(Veto::Script | Veto::Reference)), "{:?}", veto);
+            prop_assert!(features(&text, &text, 1.0)[1..].iter().all(|feature| *feature == 0.0));
+        }
+    }
 }

@@ -158,7 +158,7 @@ fn spoken_number(word: &str) -> Option<f64> {
         ["first", "-", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth"];
     let place = |list: &[&str], from: u32, step: u32| {
         let place = list.iter().position(|name| *name == word)?;
-        u32::try_from(place).ok().map(|place| f64::from(from + place as u32 * step))
+        u32::try_from(place).ok().map(|place| f64::from(from + place * step))
     };
     let large = match word {
         "zero" => Some(0.0),

@@ -26,7 +26,7 @@ impl Weights {
     fn read(file: &str) -> Option<Self> {
         let number_of = |wanted: &str| {
             let named = file.lines().filter_map(|line| line.split_once('\t'));
-            let (_, number) = named.filter(|(name, _)| *name == wanted).last()?;
+            let (_, number) = named.rev().find(|(name, _)| *name == wanted)?;
             number.parse::<f64>().ok().filter(|number| number.is_finite())
         };
         let mut of_features = [0.0; NAMES.len()];

@@ -114,6 +114,16 @@ impl Words {
         self.lower.get(word.start as usize..word.end as usize).unwrap_or_default()
     }
 
+    /// Orders texts: by their letters, then by what is written with a capital. Equal ones are interchangeable.
+    pub(super) fn is_before(&self, other: &Self) -> bool {
+        let names = |words: &'_ Self| words.all.iter().map(|word| word.is_name).collect::<Vec<_>>();
+        match self.lower.cmp(&other.lower) {
+            std::cmp::Ordering::Less => true,
+            std::cmp::Ordering::Greater => false,
+            std::cmp::Ordering::Equal => names(self) < names(other),
+        }
+    }
+
     /// Adds what one written word says: "don't" says "do not".
     fn push_written(&mut self, written: &str, is_name: bool) {
         let lower = written.to_lowercase().replace('’', "'");
