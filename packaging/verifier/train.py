@@ -148,7 +148,7 @@ def write(out, names, intercept, weights, without=None):
     notes = [
         "# Written by packaging/verifier/train.py; a weight is in log-odds per unit of its feature.",
         "# Trained on PAWS-Wiki (Google, free for any purpose), Banking77 (PolyAI, CC BY 4.0), CLINC150 (CC BY 3.0),",
-        "# fow-cache (MIT) and pairs made from their texts" + (f", without {without}." if without else "."),
+        "# fow-cache (Mabon ap Gwyn, CC BY 4.0) and pairs made from their texts" + (f", without {without}." if without else "."),
     ]
     lines = [f"{name}\t{weight:.4f}" for name, weight in zip(["intercept", *names], [intercept, *weights])]
     Path(out).write_text("\n".join(notes + lines) + "\n", encoding="utf-8")
