@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand. stdout carries a command's result and nothing else.
 
+mod cache_eval;
 mod doctor;
 mod login;
 mod migrate;
@@ -70,6 +71,11 @@ enum Command {
     Doctor(doctor::DoctorArguments),
     /// Show what models cost and where that is from, or fetch the providers' price lists
     Prices(prices::PricesArguments),
+    /// Measure what the cache would serve, on labelled texts
+    CacheEval {
+        #[command(subcommand)]
+        command: cache_eval::CacheEvalCommand,
+    },
     /// Manage the embedding model
     Model {
         #[command(subcommand)]
@@ -101,6 +107,7 @@ impl Arguments {
             Some(Command::Migrate(arguments)) => migrate::run(config, &arguments, form).await,
             Some(Command::Doctor(arguments)) => doctor::run(config, &arguments, form).await,
             Some(Command::Prices(arguments)) => prices::run(config, &arguments, form).await,
+            Some(Command::CacheEval { command }) => cache_eval::run(&config, &command),
             Some(Command::Model { command }) => model::run(&config, &command, form),
         }
     }

@@ -7,6 +7,7 @@
 )]
 
 mod auth;
+mod cache_eval;
 mod config;
 mod contract;
 mod doctor;

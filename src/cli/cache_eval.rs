@@ -1,0 +1,64 @@
+//! `cache-eval`: how a cache policy would do on labelled texts, one subcommand an experiment.
+//!
+//! A label is read for the counts only, never for a decision. stdout carries JSON lines.
+
+mod pairs;
+mod policy;
+mod records;
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use indicatif::ProgressBar;
+
+use self::policy::Policy;
+use super::Exit;
+use crate::app::weights_source;
+use crate::config::Config;
+use crate::embed::minilm::{DeviceChoice, MiniLm};
+use crate::embed::weights::Reach;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum CacheEvalCommand {
+    /// Decide for pairs of prompts whether the answer to the one would be served for the other
+    Pairs(PairsArguments),
+    /// Print what the verifier sees in each pair, as tab-separated values, to train it on
+    #[command(hide = true)]
+    Features(FeaturesArguments),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PairsArguments {
+    /// Tab-separated with a header, or JSON lines: text_a and text_b (or a and b), and if you like id, label
+    /// (or same_answer; 1: the answer to a also answers b), context_a and context_b
+    file: PathBuf,
+    /// ours, or plain:T for a cosine of at least T
+    #[arg(long, default_value = "ours")]
+    policy: Policy,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct FeaturesArguments {
+    /// As for `pairs`
+    file: PathBuf,
+}
+
+pub(super) fn run(config: &Config, command: &CacheEvalCommand) -> anyhow::Result<Exit> {
+    match command {
+        CacheEvalCommand::Pairs(arguments) => pairs::decide_all(config, &arguments.file, arguments.policy),
+        CacheEvalCommand::Features(arguments) => pairs::print_features(config, &arguments.file),
+    }
+}
+
+/// Loads the program's embedder on this thread: nobody else waits for it here.
+fn embedder(config: &Config) -> anyhow::Result<MiniLm> {
+    let device: DeviceChoice = config.embedding.device.parse().context("EMBEDDING_DEVICE")?;
+    let weights = weights_source(config)?.load(Reach::HubThenPip)?;
+    Ok(MiniLm::new(weights, device)?)
+}
+
+/// Shows on stderr how far a long loop is.
+fn progress(steps: usize, message: &'static str) -> ProgressBar {
+    ProgressBar::new(u64::try_from(steps).unwrap_or(u64::MAX)).with_message(message)
+}

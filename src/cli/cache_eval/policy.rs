@@ -1,0 +1,161 @@
+//! Which pairs of prompts a policy serves, and why.
+
+use std::str::FromStr;
+
+use crate::cache::admission::{Admission, admission, is_comparable};
+use crate::cache::compare::{Prepared, SCORE_THRESHOLD, compare, normalised};
+use crate::cache::freshness::Volatility;
+use crate::domain::prompt::{Prompt, RouteRequest};
+use crate::embed::Embedded;
+
+/// A cache policy that an experiment runs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Policy {
+    /// Whatever is as similar as this cosine in [-1, 1], and nothing else is looked at.
+    Plain(f32),
+    /// What the program itself does.
+    Ours,
+}
+
+impl FromStr for Policy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let plain =
+            || text.strip_prefix("plain:")?.parse().ok().filter(|threshold| (-1.0..=1.0).contains(threshold));
+        match text {
+            "ours" => Ok(Self::Ours),
+            _ => plain()
+                .map(Self::Plain)
+                .ok_or_else(|| "use ours, or plain:T with a cosine T from -1 to 1".to_owned()),
+        }
+    }
+}
+
+/// What a policy makes of a pair.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Decision {
+    pub(super) is_served: bool,
+    /// The cosine under `plain`, else the verifier's probability.
+    pub(super) score: f64,
+    pub(super) reason: &'static str,
+}
+
+/// A prompt with everything that a policy may look at.
+#[derive(Debug)]
+pub(super) struct Side<'a> {
+    pub(super) text: &'a str,
+    /// The turns before it, as one text; empty: there were none.
+    pub(super) context: &'a str,
+    pub(super) embedded: &'a Embedded,
+    pub(super) prepared: Prepared,
+}
+
+impl Policy {
+    /// Decides whether the answer to one prompt is served for the other.
+    pub(super) fn decide(self, new: &Side<'_>, cached: &Side<'_>) -> Decision {
+        let cosine = new.embedded.embedding.cosine(&cached.embedded.embedding);
+        match self {
+            Self::Plain(threshold) => {
+                let is_served = cosine >= threshold;
+                let reason = if is_served { "similar" } else { "score" };
+                Decision { is_served, score: f64::from(cosine), reason }
+            }
+            Self::Ours => decide_ours(new, cached, cosine),
+        }
+    }
+}
+
+fn decide_ours(new: &Side<'_>, cached: &Side<'_>, cosine: f32) -> Decision {
+    let comparison = compare(&new.prepared, &cached.prepared, cosine);
+    let refuse = |reason| Decision { is_served: false, score: comparison.score, reason };
+    let sides = [new, cached];
+    if new.context != cached.context {
+        return refuse("context");
+    }
+    let admitted = sides.map(|side| admitted(side.text));
+    if admitted.contains(&Admission::Never) {
+        return refuse("not_cached");
+    }
+    if new.text == cached.text {
+        return Decision { is_served: true, score: 1.0, reason: "exact" };
+    }
+    if admitted.contains(&Admission::Exact) {
+        return refuse("exact_only");
+    }
+    if !new.context.is_empty() && !sides.iter().all(|side| side.prepared.stands_alone()) {
+        return refuse("not_self_contained");
+    }
+    if normalised(new.text).is_some_and(|form| normalised(cached.text) == Some(form)) {
+        return Decision { is_served: true, score: 1.0, reason: "normalised_exact" };
+    }
+    if !sides.iter().all(|side| is_comparable(side.embedded.truncated, side.embedded.unknown_share)) {
+        return refuse("not_comparable");
+    }
+    match comparison.veto {
+        Some(veto) => refuse(veto.into()),
+        None if comparison.score < SCORE_THRESHOLD => refuse("score"),
+        None => Decision { is_served: true, score: comparison.score, reason: "verified" },
+    }
+}
+
+/// Says what the cache may do for a prompt that comes alone.
+fn admitted(text: &str) -> Admission {
+    Prompt::new(text)
+        .map_or(Admission::Never, |prompt| admission(&RouteRequest::new(prompt), Volatility::of(text)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::embedding::{DIMENSIONS, Embedding};
+
+    fn embedded(cosine: f32) -> Embedded {
+        let mut numbers = vec![0.0; DIMENSIONS];
+        numbers[0] = cosine;
+        numbers[1] = (1.0 - cosine * cosine).sqrt();
+        let embedding = Embedding::new(numbers).unwrap();
+        Embedded { embedding, tokens: 8, truncated: false, unknown_share: 0.0 }
+    }
+
+    fn check(policy: Policy, (new, cached): (&str, &str), contexts: (&str, &str), expected: (bool, &str)) {
+        let embeddings = (embedded(1.0), embedded(0.97));
+        let side = |text, context, embedded| Side { text, context, embedded, prepared: Prepared::new(text) };
+        let decision =
+            policy.decide(&side(new, contexts.0, &embeddings.0), &side(cached, contexts.1, &embeddings.1));
+        assert_eq!((decision.is_served, decision.reason), expected, "{new} | {cached}");
+    }
+
+    #[test]
+    fn plain_looks_at_the_cosine_only() {
+        let trap = ("Who won in 2014?", "Who won in 2018?");
+        check(Policy::Plain(0.95), trap, ("a", "b"), (true, "similar"));
+        check(Policy::Plain(0.98), trap, ("", ""), (false, "score"));
+    }
+
+    #[test]
+    fn ours_says_why() {
+        let same = ("How do I reset my password?", "how do I reset my password");
+        check(Policy::Ours, same, ("", ""), (true, "normalised_exact"));
+        check(Policy::Ours, same, ("a", "b"), (false, "context"));
+        check(Policy::Ours, same, ("a", "a"), (false, "not_self_contained"));
+        check(Policy::Ours, (same.0, same.0), ("a", "a"), (true, "exact"));
+        check(Policy::Ours, ("Who won in 2014?", "Who won in 2018?"), ("", ""), (false, "number"));
+        check(
+            Policy::Ours,
+            ("What is the weather now", "what is the weather now"),
+            ("", ""),
+            (false, "exact_only"),
+        );
+        check(Policy::Ours, ("How can I reset my password?", same.0), ("", ""), (true, "verified"));
+    }
+
+    #[test]
+    fn a_policy_that_is_none_is_refused() {
+        for text in ["", "theirs", "plain", "plain:x", "plain:1.5", "plain:NaN"] {
+            assert!(text.parse::<Policy>().is_err(), "{text}");
+        }
+        assert_eq!("plain:0.95".parse(), Ok(Policy::Plain(0.95)));
+        assert_eq!("ours".parse(), Ok(Policy::Ours));
+    }
+}
