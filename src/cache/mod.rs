@@ -3,6 +3,7 @@
 //! It looks nothing up. A doubt is a miss: the program pays rather than guesses.
 
 pub mod admission;
+pub mod calibration;
 pub mod compare;
 pub mod freshness;
 pub mod privacy;

@@ -5,6 +5,9 @@
 mod pairs;
 mod policy;
 mod records;
+mod replay;
+mod stream;
+mod vcache;
 
 use std::path::PathBuf;
 
@@ -23,6 +26,8 @@ use crate::embed::weights::Reach;
 pub(super) enum CacheEvalCommand {
     /// Decide for pairs of prompts whether the answer to the one would be served for the other
     Pairs(PairsArguments),
+    /// Send prompts in a random order through a policy that starts from nothing
+    Stream(stream::StreamArguments),
     /// Print what the verifier sees in each pair, as tab-separated values, to train it on
     #[command(hide = true)]
     Features(FeaturesArguments),
@@ -47,6 +52,7 @@ pub(super) struct FeaturesArguments {
 pub(super) fn run(config: &Config, command: &CacheEvalCommand) -> anyhow::Result<Exit> {
     match command {
         CacheEvalCommand::Pairs(arguments) => pairs::decide_all(config, &arguments.file, arguments.policy),
+        CacheEvalCommand::Stream(arguments) => stream::run(config, arguments),
         CacheEvalCommand::Features(arguments) => pairs::print_features(config, &arguments.file),
     }
 }

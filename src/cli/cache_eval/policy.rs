@@ -1,5 +1,6 @@
 //! Which pairs of prompts a policy serves, and why.
 
+use std::fmt;
 use std::str::FromStr;
 
 use crate::cache::admission::{Admission, admission, is_comparable};
@@ -13,8 +14,20 @@ use crate::embed::Embedded;
 pub(super) enum Policy {
     /// Whatever is as similar as this cosine in [-1, 1], and nothing else is looked at.
     Plain(f32),
+    /// vCache, with at most this share of wrong answers per request; for streams only.
+    VCache(f64),
     /// What the program itself does.
     Ours,
+}
+
+impl fmt::Display for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plain(threshold) => write!(f, "plain:{threshold}"),
+            Self::VCache(share) => write!(f, "vcache:{share}"),
+            Self::Ours => f.write_str("ours"),
+        }
+    }
 }
 
 impl FromStr for Policy {
@@ -23,8 +36,13 @@ impl FromStr for Policy {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let plain =
             || text.strip_prefix("plain:")?.parse().ok().filter(|threshold| (-1.0..=1.0).contains(threshold));
+        let vcache =
+            || text.strip_prefix("vcache:")?.parse().ok().filter(|share| *share > 0.0 && *share < 1.0);
         match text {
             "ours" => Ok(Self::Ours),
+            _ if text.starts_with("vcache:") => vcache()
+                .map(Self::VCache)
+                .ok_or_else(|| "use vcache:D with a share D between 0 and 1".to_owned()),
             _ => plain()
                 .map(Self::Plain)
                 .ok_or_else(|| "use ours, or plain:T with a cosine T from -1 to 1".to_owned()),
@@ -61,6 +79,8 @@ impl Policy {
                 let reason = if is_served { "similar" } else { "score" };
                 Decision { is_served, score: f64::from(cosine), reason }
             }
+            // Two prompts alone have taught it nothing, so it asks.
+            Self::VCache(_) => Decision { is_served: false, score: f64::from(cosine), reason: "explore" },
             Self::Ours => decide_ours(new, cached, cosine),
         }
     }
@@ -97,6 +117,11 @@ fn decide_ours(new: &Side<'_>, cached: &Side<'_>, cosine: f32) -> Decision {
         None if comparison.score < SCORE_THRESHOLD => refuse("score"),
         None => Decision { is_served: true, score: comparison.score, reason: "verified" },
     }
+}
+
+/// Says whether a prompt that comes alone may be answered by what answered a similar one.
+pub(super) fn is_semantic(text: &str, embedded: &Embedded) -> bool {
+    admitted(text) == Admission::Semantic && is_comparable(embedded.truncated, embedded.unknown_share)
 }
 
 /// Says what the cache may do for a prompt that comes alone.

@@ -1,0 +1,98 @@
+//! `cache-eval stream`: prompts in a random order through a policy, as they would come.
+//!
+//! A label is revealed only where the policy pays for it: by a miss whose fresh answer can be compared with the near
+//! neighbour's, or by an audit of a hit; each is counted.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+use serde_json::json;
+
+use super::policy::{Policy, is_semantic};
+use super::records::{Record, read};
+use super::replay::{Item, Stream, Tally};
+use super::{Exit, embedder, progress};
+use crate::cache::compare::Prepared;
+use crate::cli::print;
+use crate::config::Config;
+use crate::embed::Embedder as _;
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct StreamArguments {
+    /// Tab-separated with a header, or JSON lines: text, class (the same class: the same answer), and if you like group
+    /// (the same class of another group: another answer)
+    file: PathBuf,
+    /// What decides the order of the prompts
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// The share of hits that may be wrong, in (0, 1)
+    #[arg(long, default_value_t = 0.02, value_parser = share)]
+    delta: f64,
+    /// How many orders to try, with the seeds that follow
+    #[arg(long, default_value_t = 1)]
+    orders: u32,
+    /// Only so many of the prompts, drawn at random by the first seed
+    #[arg(long)]
+    rows: Option<usize>,
+    /// ours, plain:T for a cosine of at least T, or vcache:D for wrong answers per request of at most D
+    #[arg(long, default_value = "ours")]
+    policy: Policy,
+}
+
+pub(super) fn run(config: &Config, arguments: &StreamArguments) -> anyhow::Result<Exit> {
+    let records = read(&arguments.file)?;
+    let mut records: Vec<&Record> = records.iter().collect();
+    fastrand::Rng::with_seed(arguments.seed).shuffle(&mut records);
+    records.truncate(arguments.rows.unwrap_or(usize::MAX));
+    let mut embedder = embedder(config)?;
+    let bar = progress(records.len(), "embedding");
+    let mut items = Vec::with_capacity(records.len());
+    for record in records {
+        let text = record.required(&["text"]).with_context(|| arguments.file.display().to_string())?;
+        let class = record.required(&["class"]).with_context(|| arguments.file.display().to_string())?;
+        let group = record.optional(&["group"]).unwrap_or_default();
+        let embedded = embedder.embed(text)?;
+        items.push(Item {
+            text: text.to_owned(),
+            class: format!("{group}\t{class}"),
+            is_semantic: is_semantic(text, &embedded),
+            embedding: embedded.embedding,
+            prepared: Prepared::new(text),
+        });
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    let bar = progress(items.len(), "comparing");
+    let stream = Stream::new(items, || bar.inc(1));
+    bar.finish_and_clear();
+    let mut sum: Option<Tally> = None;
+    let mut exceeded = 0;
+    for order in 0..arguments.orders {
+        let seed = arguments.seed.wrapping_add(u64::from(order));
+        let tally = stream.replay(arguments.policy, arguments.delta, seed);
+        exceeded += u32::from(tally.is_exceeded());
+        let line = json!({ "seed": seed, "exceeded_delta": tally.is_exceeded(), "order": tally.to_json() });
+        print(&line.to_string());
+        match &mut sum {
+            Some(sum) => sum.add(&tally),
+            None => sum = Some(tally),
+        }
+    }
+    let summary = json!({
+        "summary": {
+            "policy": arguments.policy.to_string(),
+            "delta": arguments.delta,
+            "orders": arguments.orders,
+            "orders_that_exceeded_delta": exceeded,
+            "all_orders": sum.map(|sum| sum.to_json()),
+        }
+    });
+    print(&summary.to_string());
+    Ok(Exit::Success)
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share: &f64| *share > 0.0 && *share < 1.0);
+    share.ok_or_else(|| "a share between 0 and 1, such as 0.02".to_owned())
+}
