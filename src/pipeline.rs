@@ -47,7 +47,7 @@ pub use self::progress::Progress;
 /// Choices that hold for every request.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Cosine from which an entry is served.
+    /// Cosine from which an entry is served, where its prompt differs in nothing that an answer would not survive.
     pub similarity_threshold: f32,
     /// Life of answers that do not age.
     pub cache_ttl: Duration,

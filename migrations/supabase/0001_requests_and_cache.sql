@@ -70,6 +70,7 @@ create table public.requests (
     cache_entry_id        uuid,
     similarity            real        check (similarity between -1 and 1),
     cache_age_seconds     bigint      check (cache_age_seconds >= 0),
+    cache_score           double precision check (cache_score between 0 and 1),
     error                 text,
     primary key (user_id, id)
 );

@@ -70,7 +70,7 @@ begin
             baseline_cost_pico = new.baseline_cost_pico, saved_pico = new.saved_pico, latency_ms = new.latency_ms,
             provider_latency_ms = new.provider_latency_ms, finish_reason = new.finish_reason,
             attempts = new.attempts, cache_entry_id = new.cache_entry_id, similarity = new.similarity,
-            cache_age_seconds = new.cache_age_seconds, error = new.error
+            cache_age_seconds = new.cache_age_seconds, cache_score = new.cache_score, error = new.error
         where r.user_id = caller and r.id = new.id;
     end if;
     if new.status = 'intent' then

@@ -1,5 +1,6 @@
 //! Which requests the cache may answer, and which answers it may keep.
 
+use super::compare::{Prepared, compare};
 use super::freshness::Volatility;
 use super::privacy::is_private;
 use crate::domain::answer::FinishReason;
@@ -51,12 +52,25 @@ pub fn is_comparable(is_truncated: bool, unknown_share: f64) -> bool {
     !is_truncated && unknown_share <= MAX_UNKNOWN_SHARE
 }
 
-/// Chooses the neighbour to serve: the nearest, if it is near enough.
-pub fn choose(neighbours: &[Neighbour], threshold: f32) -> Option<&Neighbour> {
-    neighbours
-        .iter()
-        .filter(|neighbour| neighbour.similarity >= threshold)
-        .max_by(|left, right| left.similarity.total_cmp(&right.similarity))
+/// A neighbour to serve, and how probably it answers the prompt.
+#[derive(Debug, Clone, Copy)]
+pub struct Chosen<'a> {
+    pub neighbour: &'a Neighbour,
+    /// In [0, 1].
+    pub score: f64,
+}
+
+/// Chooses the neighbour to serve: of those that are near enough, and whose prompt differs in nothing that an answer
+/// would not survive, the one that most probably answers the prompt. One whose prompt is not known is none.
+pub fn choose<'a>(prompt: &str, neighbours: &'a [Neighbour], threshold: f32) -> Option<Chosen<'a>> {
+    let near = neighbours.iter().filter(|neighbour| neighbour.similarity >= threshold);
+    let prepared = Prepared::new(prompt);
+    let compared = near.filter_map(|neighbour| {
+        let cached = Prepared::new(neighbour.entry.prompt_text.as_deref()?);
+        let comparison = compare(&prepared, &cached, neighbour.similarity);
+        comparison.veto.is_none().then_some(Chosen { neighbour, score: comparison.score })
+    });
+    compared.max_by(|left, right| left.score.total_cmp(&right.score))
 }
 
 /// Says whether an answer may be kept: whole, not empty, and without anything private.
@@ -93,7 +107,12 @@ fn wants_something_new(prompt: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::ids::{EntryId, RequestId};
+    use crate::domain::model::{ModelRef, ProviderId};
     use crate::domain::prompt::{Prompt, Role, Turn};
+    use crate::domain::record::{CacheEntry, ScopeHash};
+    use crate::domain::usage::Usage;
+    use jiff::Timestamp;
 
     fn request(prompt: &str) -> RouteRequest {
         RouteRequest::new(Prompt::new(prompt).expect("a prompt"))
@@ -118,6 +137,48 @@ mod tests {
         check(&RouteRequest { context: vec![turn], ..plain }, Admission::Exact);
         check(&request("What is the weather now?"), Admission::Exact);
         check(&request("无语是什么意思?"), Admission::Exact);
+    }
+
+    fn neighbour(prompt_text: Option<&str>, similarity: f32) -> Neighbour {
+        let entry = CacheEntry {
+            id: EntryId::new(),
+            scope: ScopeHash([0; 32]),
+            prompt_sha256: [0; 32],
+            prompt_text: prompt_text.map(str::to_owned),
+            embedding: None,
+            text: "an answer".into(),
+            reference: ModelRef { provider: ProviderId::Anthropic, model: "m".into() },
+            usage: Usage::default(),
+            cost: None,
+            finish_reason: FinishReason::Stop,
+            request_id: RequestId::new(),
+            created_at: Timestamp::UNIX_EPOCH,
+            expires_at: Timestamp::MAX,
+        };
+        Neighbour { similarity, entry }
+    }
+
+    #[test]
+    fn of_the_near_neighbours_one_is_served_whose_words_say_the_same() {
+        let prompt = "How do I turn notifications on in version 3?";
+        let check = |neighbours: &[(Option<&str>, f32)], expected: Option<&str>| {
+            let neighbours: Vec<Neighbour> =
+                neighbours.iter().map(|(text, similarity)| neighbour(*text, *similarity)).collect();
+            let chosen = choose(prompt, &neighbours, 0.95);
+            assert!(chosen.is_none_or(|chosen| (0.0..=1.0).contains(&chosen.score)));
+            let text = chosen.and_then(|chosen| chosen.neighbour.entry.prompt_text.as_deref());
+            assert_eq!(text, expected, "{neighbours:?}");
+        };
+        let same = "How can I turn notifications on in version 3?";
+        check(&[(Some(same), 0.97)], Some(same));
+        check(&[(Some(same), 0.94)], None);
+        check(&[(None, 0.99)], None);
+        // Opposites and other numbers are nearer than what means the same.
+        check(&[(Some("How do I turn notifications off in version 3?"), 0.99)], None);
+        check(
+            &[(Some("How do I turn notifications on in version 4?"), 0.99), (Some(same), 0.96)],
+            Some(same),
+        );
     }
 
     #[test]

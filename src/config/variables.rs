@@ -78,7 +78,7 @@ pub const VARIABLES: [Variable; 45] = [
     not_yet(
         "STORE_PROMPTS",
         "",
-        "what is kept of prompts; this version keeps their SHA-256 and embedding only",
+        "what is kept of prompts; this version keeps their SHA-256 and embedding, and the text of cached ones",
     ),
     not_yet("RETENTION_DAYS", "", "how long requests are kept"),
     honoured(

@@ -111,5 +111,7 @@ pub struct CacheHit {
     pub entry_id: EntryId,
     /// Cosine of prompt and cached prompt in [-1, 1]; 1 for an exact hit.
     pub similarity: f32,
+    /// The probability in [0, 1] that this answers the prompt; absent for an exact hit.
+    pub score: Option<f64>,
     pub age_seconds: u64,
 }

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::Pipeline;
 use super::flights::FlightKey;
 use super::journey::Journey;
-use crate::cache::admission::{Admission, NEIGHBOURS, admission, choose, is_comparable, may_store};
+use crate::cache::admission::{Admission, Chosen, NEIGHBOURS, admission, choose, is_comparable, may_store};
 use crate::cache::freshness::Volatility;
 use crate::cache::privacy::is_private;
 use crate::cache::scope::{period, prompt_sha256, scope_of};
@@ -148,8 +148,13 @@ impl Pipeline {
         };
         match self.store.match_cache_entries(query).await {
             Ok(neighbours) => {
-                let chosen = choose(&neighbours, self.settings.similarity_threshold)?;
-                Some(found(chosen.entry.clone(), chosen.similarity, Source::CacheSemantic, journey.at))
+                let prompt = journey.request.prompt.as_str();
+                let Chosen { neighbour, score } =
+                    choose(prompt, &neighbours, self.settings.similarity_threshold)?;
+                let mut found =
+                    found(neighbour.entry.clone(), neighbour.similarity, Source::CacheSemantic, journey.at);
+                found.hit.score = Some(score);
+                Some(found)
             }
             Err(error) => {
                 journey.degrade(format!("the cache was not read: {error}"));
@@ -214,6 +219,11 @@ impl Journey {
 
 fn found(entry: CacheEntry, similarity: f32, source: Source, now: Timestamp) -> Found {
     let age = now.duration_since(entry.created_at).as_secs();
-    let hit = CacheHit { entry_id: entry.id, similarity, age_seconds: u64::try_from(age).unwrap_or(0) };
+    let hit = CacheHit {
+        entry_id: entry.id,
+        similarity,
+        score: None,
+        age_seconds: u64::try_from(age).unwrap_or(0),
+    };
     Found { entry, hit, source }
 }

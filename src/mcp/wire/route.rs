@@ -70,6 +70,9 @@ pub(super) struct ComplexityOutput {
 #[derive(Debug, Serialize, JsonSchema)]
 struct CacheOutput {
     similarity: f64,
+    /// Probability that the cached answer answers this prompt; absent for an exact hit
+    #[serde(skip_serializing_if = "Option::is_none")]
+    score: Option<f64>,
     entry_id: String,
     age_seconds: u64,
 }
@@ -202,6 +205,7 @@ impl From<&CacheHit> for CacheOutput {
     fn from(hit: &CacheHit) -> Self {
         Self {
             similarity: (f64::from(hit.similarity) * 1e6).round() / 1e6,
+            score: hit.score.map(|score| (score * 1e6).round() / 1e6),
             entry_id: hit.entry_id.to_string(),
             age_seconds: hit.age_seconds,
         }

@@ -54,6 +54,7 @@ pub(super) fn write(connection: &Connection, record: &RequestRecord) -> rusqlite
         ":attempts": write_attempts(&record.attempts),
         ":cache_entry_id": record.cache.as_ref().map(|hit| hit.entry_id.to_string()),
         ":similarity": record.cache.as_ref().map(|hit| hit.similarity),
+        ":cache_score": record.cache.as_ref().and_then(|hit| hit.score),
         ":cache_age_seconds": record.cache.as_ref().map(|hit| whole(hit.age_seconds)),
         ":error": record.error,
     })?;
@@ -97,6 +98,7 @@ fn record(row: &Row<'_>) -> rusqlite::Result<RequestRecord> {
     let entry_id: Option<EntryId> = named_if_any(row, 30)?;
     let similarity: Option<f32> = row.get(31)?;
     let age: Option<i64> = row.get(32)?;
+    let cache_score: Option<f64> = row.get(35)?;
     Ok(RequestRecord {
         id: named(row, 0)?,
         created_at: time(row, 1)?,
@@ -129,6 +131,7 @@ fn record(row: &Row<'_>) -> rusqlite::Result<RequestRecord> {
         cache: entry_id.zip(similarity).map(|(entry_id, similarity)| CacheHit {
             entry_id,
             similarity,
+            score: cache_score,
             age_seconds: age.and_then(|age| u64::try_from(age).ok()).unwrap_or(0),
         }),
         finish_reason: named_if_any(row, 33)?,
@@ -183,7 +186,7 @@ const COLUMNS: &str = "id, created_at, status, prompt_sha256, session, tags, qua
      complexity_tier, confidence, reason, source, provider, model, input_tokens, cached_input_tokens, \
      cache_write_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, cost_pico, cost_estimated, \
      baseline_provider, baseline_model, baseline_cost_pico, worst_case_pico, latency_ms, provider_latency_ms, attempts, \
-     cache_entry_id, similarity, cache_age_seconds, finish_reason, error";
+     cache_entry_id, similarity, cache_age_seconds, finish_reason, error, cache_score";
 
 const WRITE: &str = "
 insert into requests (
@@ -191,14 +194,15 @@ insert into requests (
     complexity_tier, confidence, reason, source, provider, model, input_tokens, cached_input_tokens,
     cache_write_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, cost_pico, cost_estimated,
     worst_case_pico, baseline_provider, baseline_model, baseline_cost_pico, saved_pico, latency_ms,
-    provider_latency_ms, finish_reason, attempts, cache_entry_id, similarity, cache_age_seconds, error)
+    provider_latency_ms, finish_reason, attempts, cache_entry_id, similarity, cache_age_seconds, error,
+    cache_score)
 values (
     :user_id, :id, :created_at, :status, :prompt_sha256, :session, :tags, :quality, :strategy,
     :complexity_score, :complexity_tier, :confidence, :reason, :source, :provider, :model, :input_tokens,
     :cached_input_tokens, :cache_write_tokens, :cache_write_1h_tokens, :output_tokens, :reasoning_tokens,
     :cost_pico, :cost_estimated, :worst_case_pico, :baseline_provider, :baseline_model, :baseline_cost_pico,
     :saved_pico, :latency_ms, :provider_latency_ms, :finish_reason, :attempts, :cache_entry_id,
-    :similarity, :cache_age_seconds, :error)
+    :similarity, :cache_age_seconds, :error, :cache_score)
 on conflict (user_id, id) do update set
     status = excluded.status, session = excluded.session, tags = excluded.tags, quality = excluded.quality,
     strategy = excluded.strategy, complexity_score = excluded.complexity_score,
@@ -214,5 +218,5 @@ on conflict (user_id, id) do update set
     latency_ms = excluded.latency_ms, provider_latency_ms = excluded.provider_latency_ms,
     finish_reason = excluded.finish_reason, attempts = excluded.attempts,
     cache_entry_id = excluded.cache_entry_id, similarity = excluded.similarity,
-    cache_age_seconds = excluded.cache_age_seconds, error = excluded.error
+    cache_age_seconds = excluded.cache_age_seconds, error = excluded.error, cache_score = excluded.cache_score
 where requests.status = 'intent' or excluded.status <> 'intent'";

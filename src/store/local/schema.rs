@@ -14,7 +14,7 @@ const MIGRATIONS: [&str; 5] = [
     include_str!("../../../migrations/local/0002_requests_read_back.sql"),
     include_str!("../../../migrations/local/0003_request_sums.sql"),
     include_str!("../../../migrations/local/0004_routing_feedback.sql"),
-    include_str!("../../../migrations/local/0005_prompt_text.sql"),
+    include_str!("../../../migrations/local/0005_compared_hits.sql"),
 ];
 
 /// The schema that this program reads and writes.

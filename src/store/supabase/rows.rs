@@ -58,6 +58,7 @@ pub(super) struct RequestRow {
     cache_entry_id: Option<String>,
     similarity: Option<f32>,
     cache_age_seconds: Option<i64>,
+    cache_score: Option<f64>,
     error: Option<String>,
     /// The answer, where the cache still keeps it; not a column.
     #[serde(default, skip_serializing)]
@@ -115,6 +116,7 @@ impl From<&RequestRecord> for RequestRow {
             attempts: record.attempts.iter().map(AttemptRow::from).collect(),
             cache_entry_id: record.cache.as_ref().map(|hit| hit.entry_id.to_string()),
             similarity: record.cache.as_ref().map(|hit| hit.similarity),
+            cache_score: record.cache.as_ref().and_then(|hit| hit.score),
             cache_age_seconds: record.cache.as_ref().map(|hit| whole(hit.age_seconds)),
             error: record.error.clone(),
             response_text: None,
@@ -163,6 +165,7 @@ impl TryFrom<RequestRow> for RequestRecord {
             cache: entry_id.zip(row.similarity).map(|(entry_id, similarity)| CacheHit {
                 entry_id,
                 similarity,
+                score: row.cache_score,
                 age_seconds: row.cache_age_seconds.map_or(0, count),
             }),
             error: row.error,

@@ -60,10 +60,11 @@ fn any_record() -> impl Strategy<Value = RequestRecord> {
     let baseline = option::of((any_model(), any::<i64>())).prop_map(|baseline| {
         baseline.map(|(reference, pico)| Baseline { reference, cost: Usd::from_pico(pico) })
     });
-    let cache = option::of((-1.0..1.0_f32, any::<u32>())).prop_map(|hit| {
-        hit.map(|(similarity, age)| CacheHit {
+    let cache = option::of((-1.0..1.0_f32, option::of(0.0..1.0_f64), any::<u32>())).prop_map(|hit| {
+        hit.map(|(similarity, score, age)| CacheHit {
             entry_id: EntryId::new(),
             similarity,
+            score,
             age_seconds: u64::from(age),
         })
     });

@@ -200,14 +200,14 @@ fn request(id: Uuid) -> Value {
         "baseline_provider": secret("baseline"), "baseline_model": secret("dear"), "baseline_cost_pico": number(),
         "saved_pico": number(), "latency_ms": number(), "provider_latency_ms": number(),
         "finish_reason": secret("finish"), "attempts": [{ "provider": secret("attempt") }], "similarity": 0.5,
-        "cache_age_seconds": number(), "error": secret("error"),
+        "cache_age_seconds": number(), "cache_score": 0.25, "error": secret("error"),
     })
 }
 
 fn bought(id: Uuid, request_id: Uuid, scope_hash: &str, embedding: &Value) -> Value {
     json!({
         "id": id, "scope_hash": scope_hash, "prompt_sha256": hash(), "embedder_fingerprint": secret("embedder"),
-        "embedding": embedding, "response_text": secret("answer"), "provider": secret("provider"),
+        "embedding": embedding, "prompt_text": secret("prompt"), "response_text": secret("answer"), "provider": secret("provider"),
         "model": secret("model"), "input_tokens": number(), "cached_input_tokens": number(),
         "cache_write_tokens": number(), "output_tokens": number(), "reasoning_tokens": number(),
         "cost_pico": number(), "finish_reason": secret("finish"), "request_id": request_id, "created_at": moment(),
