@@ -3,6 +3,7 @@
 //! It knows no grammar: a word's role is read off a table. What is no word and no number is left
 //! to [`code`](super::code).
 
+use super::antonyms::Opposition;
 use super::vocabulary::{self, Vector, WordId};
 
 /// Words looked at; a longer text is not compared at all.
@@ -39,6 +40,7 @@ pub(super) struct Word {
     start: u32,
     end: u32,
     pub(super) vector: Vector,
+    pub(super) opposition: Opposition,
 }
 
 impl Word {
@@ -183,14 +185,17 @@ impl Words {
         let key = id.map_or_else(|| UNKNOWN | hash(word), u32::from);
         let vector = id.map_or_else(|| vocabulary::vector_of_pieces(word), vocabulary::vector);
         let lemma = lemma_id.map_or(key, u32::from);
-        self.append(word, Word { key, lemma, role, is_name, start: 0, end: 0, vector });
+        let opposition = Opposition::of(word, lemma_id);
+        self.append(word, Word { key, lemma, role, is_name, start: 0, end: 0, vector, opposition });
     }
 
     fn push_number(&mut self, written: &str) {
         let digits: String = written.chars().filter(|character| *character != ',').collect();
         let key = UNKNOWN | hash(&digits);
         let vector = [0; vocabulary::VECTOR_DIMENSIONS];
-        let number = Word { key, lemma: key, role: Role::Number, is_name: false, start: 0, end: 0, vector };
+        let opposition = Opposition::default();
+        let role = Role::Number;
+        let number = Word { key, lemma: key, role, is_name: false, start: 0, end: 0, vector, opposition };
         self.append(&digits, number);
     }
 
