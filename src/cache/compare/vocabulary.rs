@@ -197,9 +197,9 @@ fn first_not_below(numbers: &[u8], bound: u32) -> usize {
     while low < high {
         let middle = low.midpoint(high);
         if u32_at(numbers, middle).is_some_and(|number| number < bound) {
-            low = middle + 1
+            low = middle + 1;
         } else {
-            high = middle
+            high = middle;
         }
     }
     low
