@@ -15,6 +15,7 @@ mod normal;
 mod numbers;
 mod order;
 mod reference;
+mod roles;
 mod verifier;
 mod vocabulary;
 mod words;
