@@ -15,6 +15,7 @@ mod normal;
 mod numbers;
 mod order;
 mod reference;
+mod roles;
 mod verifier;
 mod vocabulary;
 mod words;
@@ -111,7 +112,7 @@ impl Prepared {
 /// Compares two prompts whose embeddings have this cosine; which is the cached one does not matter.
 pub fn compare(left: &Prepared, right: &Prepared, cosine: f32) -> Comparison {
     let (left, right) = in_order(left, right);
-    let alignment = Alignment::of(&left.words, &right.words);
+    let alignment = Alignment::of(&left.words, &right.words).with_relatives(&left.words, &right.words);
     let features = features::features(left, right, &alignment, cosine);
     Comparison { veto: veto_of(left, right, &alignment), score: verifier::probability(&features) }
 }
@@ -125,7 +126,8 @@ pub fn veto(left: &Prepared, right: &Prepared) -> Option<Veto> {
 /// Gives the features of a pair, to train on; [`FEATURE_NAMES`] names them.
 pub fn features(left: &Prepared, right: &Prepared, cosine: f32) -> Features {
     let (left, right) = in_order(left, right);
-    features::features(left, right, &Alignment::of(&left.words, &right.words), cosine)
+    let alignment = Alignment::of(&left.words, &right.words).with_relatives(&left.words, &right.words);
+    features::features(left, right, &alignment, cosine)
 }
 
 /// Puts two texts in an order of their own, so that it does not matter which came first.

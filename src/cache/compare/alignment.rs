@@ -22,6 +22,9 @@ pub(super) struct Link {
     pub(super) near: Option<u16>,
 }
 
+/// Texts with more unmatched content words than this have too little in common to look closer.
+const MOST_UNMATCHED: usize = 32;
+
 const UNLINKED: Link = Link { to: None, near: None };
 
 /// What opposites two texts have.
@@ -52,16 +55,34 @@ impl Alignment {
         };
         alignment.match_words(left, right, |a, b| a.key == b.key);
         alignment.match_words(left, right, |a, b| a.lemma == b.lemma);
-        alignment.match_words(left, right, |a, b| {
-            a.is_content()
-                && b.is_content()
-                && !(a.is_known() && b.is_known())
-                && is_misspelling(left.text(a), right.text(b))
-        });
-        alignment.opposites = alignment.find_opposites(left, right);
-        find_relatives(&mut alignment.left, &alignment.right, left, right);
-        find_relatives(&mut alignment.right, &alignment.left, right, left);
+        if alignment.is_close(left, right) {
+            alignment.match_words(left, right, |a, b| {
+                a.is_content()
+                    && b.is_content()
+                    && !(a.is_known() && b.is_known())
+                    && is_misspelling(left.text(a), right.text(b))
+            });
+        }
+        if alignment.is_close(left, right) {
+            alignment.opposites = alignment.find_opposites(left, right);
+        }
         alignment
+    }
+
+    /// Gives the words without a match their nearest relatives; no veto asks for these.
+    pub(super) fn with_relatives(mut self, left: &Words, right: &Words) -> Self {
+        if self.is_close(left, right) {
+            find_relatives(&mut self.left, &self.right, left, right);
+            find_relatives(&mut self.right, &self.left, right, left);
+        }
+        self
+    }
+
+    fn is_close(&self, left: &Words, right: &Words) -> bool {
+        let unmatched = |words: &'_ Words, links: &'_ [Link]| {
+            words.all.iter().zip(links).filter(|(word, link)| word.is_content() && link.to.is_none()).count()
+        };
+        unmatched(left, &self.left) <= MOST_UNMATCHED && unmatched(right, &self.right) <= MOST_UNMATCHED
     }
 
     fn match_words(&mut self, left: &Words, right: &Words, is_match: impl Fn(&Word, &Word) -> bool) {
@@ -82,7 +103,7 @@ impl Alignment {
         let mut found = Opposites::None;
         for (word, _) in left.all.iter().zip(&self.left).filter(|(_, link)| link.to.is_none()) {
             for (other, _) in right.all.iter().zip(&self.right).filter(|(_, link)| link.to.is_none()) {
-                if are_opposites((left, word), (right, other)) {
+                if are_opposites(word, other) {
                     if word.role != Role::Preposition || other.role != Role::Preposition {
                         return Opposites::Content;
                     }

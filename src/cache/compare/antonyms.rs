@@ -1,7 +1,7 @@
 //! Opposites: WordNet's antonyms, prefixes that turn a word around, and pairs that matter to a service.
 
-use super::vocabulary;
-use super::words::{Word, Words};
+use super::vocabulary::{self, WordId};
+use super::words::Word;
 
 /// Opposites that WordNet does not link, or not in the form that people write; judged by hand.
 const OPPOSITES: &[(&str, &str)] = &[
@@ -77,25 +77,56 @@ const OPPOSITES: &[(&str, &str)] = &[
     ("up", "down"),
     ("with", "without"),
 ];
-const REVERSING_PREFIXES: [&str; 7] = ["un", "in", "im", "ir", "dis", "non", "de"];
+
+/// What a word can be the opposite of, worked out once, so that pairs of words compare in no time.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Opposition {
+    /// The pairs of [`OPPOSITES`] whose first word it is, as bits, and those whose second.
+    firsts: u128,
+    seconds: u128,
+    /// What it turns around by a prefix: "legal" for "illegal".
+    turned: Option<WordId>,
+    has_antonyms: bool,
+}
+
+const _: () = assert!(OPPOSITES.len() <= 128, "a bit for each pair");
+
+impl Opposition {
+    /// Looks a lower-case word up.
+    pub(super) fn of(text: &str, lemma: Option<WordId>) -> Self {
+        let mut opposition = Self {
+            turned: turned_by_prefix(text),
+            has_antonyms: lemma.is_some_and(vocabulary::has_antonyms),
+            ..Self::default()
+        };
+        for (place, (first, second)) in OPPOSITES.iter().enumerate() {
+            opposition.firsts |= u128::from(is_form_of(text, first)) << place;
+            opposition.seconds |= u128::from(is_form_of(text, second)) << place;
+        }
+        opposition
+    }
+}
 
 /// Says whether two words are each other's opposites.
-pub(super) fn are_opposites(left: (&Words, &Word), right: (&Words, &Word)) -> bool {
-    let (left_text, right_text) = (left.0.text(left.1), right.0.text(right.1));
-    let by_table =
-        |a: &str, b: &str| OPPOSITES.iter().any(|(one, other)| is_form_of(a, one) && is_form_of(b, other));
-    let by_prefix = |a: &str, b: &str| {
-        a.len() >= 5 && REVERSING_PREFIXES.iter().any(|prefix| a.strip_prefix(prefix) == Some(b))
+pub(super) fn are_opposites(left: &Word, right: &Word) -> bool {
+    let (a, b) = (&left.opposition, &right.opposition);
+    let is_turned = |turned: Option<WordId>, other: &Word| {
+        turned.is_some_and(|turned| u32::from(turned) == other.key || u32::from(turned) == other.lemma)
     };
     let by_wordnet = || {
-        let ids = left.1.lemma_id().zip(right.1.lemma_id());
+        let ids = left.lemma_id().zip(right.lemma_id());
         ids.is_some_and(|(a, b)| vocabulary::are_antonyms(a, b))
     };
-    by_table(left_text, right_text)
-        || by_table(right_text, left_text)
-        || by_prefix(left_text, right_text)
-        || by_prefix(right_text, left_text)
-        || by_wordnet()
+    (a.firsts & b.seconds) | (a.seconds & b.firsts) != 0
+        || is_turned(a.turned, right)
+        || is_turned(b.turned, left)
+        || (a.has_antonyms && b.has_antonyms && by_wordnet())
+}
+
+fn turned_by_prefix(text: &str) -> Option<WordId> {
+    const PREFIXES: [&str; 8] = ["un", "in", "im", "ir", "il", "dis", "non", "de"];
+    let mut stems = PREFIXES.iter().filter_map(|prefix| text.strip_prefix(prefix));
+    stems.find(|stem| stem.len() > 2).and_then(vocabulary::find)
 }
 
 /// Says whether a word is another, or that one with a common ending.
@@ -110,15 +141,14 @@ fn is_form_of(word: &str, lemma: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::words::Words;
     use super::*;
 
     fn check(left: &str, right: &str, expected: bool) {
         let (left_words, right_words) = (Words::of(left), Words::of(right));
         let (left_word, right_word) = (&left_words.all[0], &right_words.all[0]);
-        let said = are_opposites((&left_words, left_word), (&right_words, right_word));
-        assert_eq!(said, expected, "{left} {right}");
-        let said = are_opposites((&right_words, right_word), (&left_words, left_word));
-        assert_eq!(said, expected, "{right} {left}");
+        assert_eq!(are_opposites(left_word, right_word), expected, "{left} {right}");
+        assert_eq!(are_opposites(right_word, left_word), expected, "{right} {left}");
     }
 
     #[test]

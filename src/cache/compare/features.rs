@@ -87,7 +87,7 @@ impl Swaps {
     }
 }
 
-/// Computes the features of a pair whose embeddings have this cosine.
+/// Computes the features of a pair whose embeddings have this cosine; the alignment has relatives.
 pub(super) fn features(left: &Prepared, right: &Prepared, alignment: &Alignment, cosine: f32) -> Features {
     let sides = (Side::of(&left.words, &alignment.left), Side::of(&right.words, &alignment.right));
     let swaps = Swaps::of(&left.words, &right.words, alignment);
@@ -117,7 +117,9 @@ mod tests {
     fn check(left: &str, right: &str, expected: &[&str]) {
         let (left, right) = (Prepared::new(left), Prepared::new(right));
         for (left, right) in [(&left, &right), (&right, &left)] {
-            let features = features(left, right, &Alignment::of(&left.words, &right.words), 0.9);
+            let alignment = Alignment::of(&left.words, &right.words);
+            let alignment = alignment.with_relatives(&left.words, &right.words);
+            let features = features(left, right, &alignment, 0.9);
             let set = NAMES.iter().zip(features).skip(1).filter(|(_, number)| *number > 0.0);
             assert_eq!(set.map(|(name, _)| *name).collect::<Vec<_>>(), expected);
         }

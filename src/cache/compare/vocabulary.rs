@@ -154,6 +154,13 @@ pub(super) fn are_antonyms(left: WordId, right: WordId) -> bool {
     holds(VOCABULARY.antonyms, left, right)
 }
 
+/// Says whether WordNet has an opposite for a lemma.
+pub(super) fn has_antonyms(lemma: WordId) -> bool {
+    let pairs = VOCABULARY.antonyms;
+    let first = first_not_below(pairs, u32::from(lemma) << 16);
+    u32_at(pairs, first).is_some_and(|pair| pair >> 16 == u32::from(lemma))
+}
+
 /// Says how two lemmas are related.
 pub(super) fn relation(left: WordId, right: WordId) -> Relation {
     let vocabulary = &*VOCABULARY;
@@ -181,16 +188,21 @@ pub(super) fn relation(left: WordId, right: WordId) -> Relation {
 /// Looks a pair up in a sorted list of pairs.
 fn holds(pairs: &[u8], left: WordId, right: WordId) -> bool {
     let wanted = u32::from(left) << 16 | u32::from(right);
-    let (mut low, mut high) = (0, pairs.len() / 4);
+    u32_at(pairs, first_not_below(pairs, wanted)) == Some(wanted)
+}
+
+/// Finds the first number of a sorted list that is not below a bound.
+fn first_not_below(numbers: &[u8], bound: u32) -> usize {
+    let (mut low, mut high) = (0, numbers.len() / 4);
     while low < high {
         let middle = low.midpoint(high);
-        match u32_at(pairs, middle).map_or(std::cmp::Ordering::Greater, |pair| pair.cmp(&wanted)) {
-            std::cmp::Ordering::Equal => return true,
-            std::cmp::Ordering::Less => low = middle + 1,
-            std::cmp::Ordering::Greater => high = middle,
+        if u32_at(numbers, middle).is_some_and(|number| number < bound) {
+            low = middle + 1;
+        } else {
+            high = middle;
         }
     }
-    false
+    low
 }
 
 fn u32_at(bytes: &[u8], place: usize) -> Option<u32> {

@@ -3,27 +3,13 @@
 //! It knows no grammar: a word's role is read off a table. What is no word and no number is left
 //! to [`code`](super::code).
 
+use super::antonyms::Opposition;
+pub(super) use super::roles::Role;
+use super::roles::role_of;
 use super::vocabulary::{self, Vector, WordId};
 
 /// Words looked at; a longer text is not compared at all.
 pub(super) const MAX_WORDS: usize = 320;
-
-/// What a word does in a sentence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
-    Content,
-    Number,
-    Negation,
-    /// What, how, why and the like.
-    Question,
-    Preposition,
-    /// Only, all, more, less, and the like.
-    Quantifier,
-    /// I, you, he: who is spoken of.
-    Person,
-    /// Articles, auxiliaries, politeness: says next to nothing.
-    Filler,
-}
 
 /// A word of a text.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +25,7 @@ pub(super) struct Word {
     start: u32,
     end: u32,
     pub(super) vector: Vector,
+    pub(super) opposition: Opposition,
 }
 
 impl Word {
@@ -183,14 +170,17 @@ impl Words {
         let key = id.map_or_else(|| UNKNOWN | hash(word), u32::from);
         let vector = id.map_or_else(|| vocabulary::vector_of_pieces(word), vocabulary::vector);
         let lemma = lemma_id.map_or(key, u32::from);
-        self.append(word, Word { key, lemma, role, is_name, start: 0, end: 0, vector });
+        let opposition = Opposition::of(word, lemma_id);
+        self.append(word, Word { key, lemma, role, is_name, start: 0, end: 0, vector, opposition });
     }
 
     fn push_number(&mut self, written: &str) {
         let digits: String = written.chars().filter(|character| *character != ',').collect();
         let key = UNKNOWN | hash(&digits);
         let vector = [0; vocabulary::VECTOR_DIMENSIONS];
-        let number = Word { key, lemma: key, role: Role::Number, is_name: false, start: 0, end: 0, vector };
+        let opposition = Opposition::default();
+        let role = Role::Number;
+        let number = Word { key, lemma: key, role, is_name: false, start: 0, end: 0, vector, opposition };
         self.append(&digits, number);
     }
 
@@ -247,140 +237,6 @@ pub(super) fn hash(text: &str) -> u32 {
     ((hash >> 32) ^ hash) as u32 & (UNKNOWN - 1)
 }
 
-fn role_of(word: &str) -> Role {
-    ROLES
-        .iter()
-        .find(|(_, words)| words.binary_search(&word).is_ok())
-        .map_or(Role::Content, |(role, _)| *role)
-}
-
-/// Words by role; each list is sorted.
-const ROLES: [(Role, &[&str]); 6] = [
-    (
-        Role::Filler,
-        &[
-            "a",
-            "actually",
-            "also",
-            "am",
-            "an",
-            "and",
-            "any",
-            "are",
-            "be",
-            "been",
-            "being",
-            "but",
-            "can",
-            "could",
-            "d",
-            "did",
-            "do",
-            "does",
-            "doing",
-            "done",
-            "else",
-            "get",
-            "gets",
-            "getting",
-            "give",
-            "go",
-            "going",
-            "got",
-            "had",
-            "has",
-            "have",
-            "having",
-            "hello",
-            "help",
-            "hey",
-            "hi",
-            "if",
-            "is",
-            "it",
-            "its",
-            "just",
-            "kindly",
-            "know",
-            "let",
-            "like",
-            "may",
-            "might",
-            "must",
-            "need",
-            "needs",
-            "of",
-            "ok",
-            "okay",
-            "one",
-            "or",
-            "please",
-            "really",
-            "s",
-            "shall",
-            "should",
-            "so",
-            "some",
-            "someone",
-            "something",
-            "still",
-            "sure",
-            "tell",
-            "thank",
-            "thanks",
-            "that",
-            "the",
-            "there",
-            "these",
-            "thing",
-            "things",
-            "this",
-            "those",
-            "to",
-            "very",
-            "want",
-            "wanted",
-            "wants",
-            "was",
-            "well",
-            "were",
-            "will",
-            "wish",
-            "would",
-            "yes",
-        ],
-    ),
-    (Role::Question, &["how", "what", "whatever", "when", "where", "which", "who", "whom", "whose", "why"]),
-    (
-        Role::Person,
-        &[
-            "he", "her", "hers", "him", "his", "i", "me", "mine", "my", "myself", "our", "ours", "she",
-            "their", "theirs", "them", "they", "us", "we", "you", "your", "yours",
-        ],
-    ),
-    (
-        Role::Preposition,
-        &[
-            "about", "above", "across", "after", "against", "along", "among", "around", "as", "at", "before",
-            "behind", "below", "beside", "between", "beyond", "by", "down", "during", "for", "from", "in",
-            "inside", "into", "off", "on", "onto", "out", "outside", "over", "per", "since", "than",
-            "through", "till", "toward", "towards", "under", "until", "up", "upon", "via", "with", "within",
-        ],
-    ),
-    (
-        Role::Negation,
-        &["neither", "never", "no", "nobody", "none", "nor", "not", "nothing", "nowhere", "without"],
-    ),
-    (
-        Role::Quantifier,
-        &[
-            "all", "always", "another", "both", "each", "either", "enough", "every", "few", "fewer", "less",
-            "long", "many", "more", "most", "much", "often", "only", "other", "same", "several", "such",
-            "too", "twice",
-        ],
-    ),
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -408,14 +264,6 @@ mod tests {
         let names: Vec<&str> =
             words.all.iter().filter(|word| word.is_name).map(|word| words.text(word)).collect();
         assert_eq!(names, ["paris", "iphone", "rome"]);
-    }
-
-    #[test]
-    fn every_table_of_roles_is_sorted() {
-        for (role, words) in ROLES {
-            assert!(words.is_sorted(), "{role:?}");
-            assert!(words.iter().all(|word| role_of(word) == role), "{role:?}");
-        }
     }
 
     #[test]
