@@ -252,7 +252,7 @@ mod tests {
     #[test]
     fn a_bin_with_errors_ends_the_sequence() {
         let labels = evidence(9, 400, 0).with(&evidence(5, 50, 50));
-        assert_eq!(labels.threshold(0.02, ALPHA), Some(6));
+        assert_eq!(labels.threshold(0.02, ALPHA), Some(9));
         assert!(labels.bound(6, ALPHA) <= 0.02 && labels.bound(5, ALPHA) > 0.02);
     }
 
