@@ -36,7 +36,7 @@ select '[1]'::extensions.vector;
 -- Finds the servable answers of a scope nearest to an embedding, nearest first.
 --
 -- Few rows of a scope are compared one by one, at a microsecond each: right whatever else the table holds, and no
--- slower than an index that must walk past other people's rows. Few are up to 5,000, and more in a table so large that
+-- slower than an index that must walk past other people's rows. Few are up to 1,000, and more in a table so large that
 -- the scope is a small part of it. Above that the index is walked, further and further, until it has found enough rows
 -- of the scope; where it gives up early, the rows are compared one by one after all. Its list of candidates has 200
 -- places: among 206,592 embeddings of questions it missed none of 200 nearest rows with that, and 2 % with 40, the
@@ -59,7 +59,7 @@ as $$
 declare
     table_rows  constant double precision := (
         select greatest(c.reltuples, 0) from pg_catalog.pg_class c where c.oid = 'public.response_cache'::regclass);
-    exact_rows  constant integer := least(20000, greatest(5000, sqrt(100 * table_rows)));
+    exact_rows  constant integer := least(20000, greatest(1000, sqrt(100 * table_rows)));
     caller      constant uuid := auth.uid();
     moment      constant timestamptz := coalesce(as_of, now());
     wanted      integer := least(match_count, 200);

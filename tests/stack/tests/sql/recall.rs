@@ -88,7 +88,7 @@ async fn the_nearest_answer_is_found_whoever_owns_how_much_of_the_table() {
     let mut owner = project.session("project_owner").await.unwrap();
     let definition = "select pg_get_functiondef('public.match_cache_entries'::regproc)";
     let shipped = owner.one(definition).await.unwrap();
-    let few = "least(20000, greatest(5000, sqrt(100 * table_rows)))";
+    let few = "least(20000, greatest(1000, sqrt(100 * table_rows)))";
     let by_index = shipped.replace(few, "50");
     assert_ne!(by_index, shipped);
     owner.rows(&format!("select '[1]'::extensions.vector; {by_index}")).await.unwrap();
