@@ -30,43 +30,26 @@ struct Migration {
     sql: &'static str,
 }
 
+/// Takes a file by its number and name.
+macro_rules! migration {
+    ($number:literal, $file:literal) => {
+        Migration {
+            number: $number,
+            file: $file,
+            sql: include_str!(concat!("../../../migrations/supabase/", $file)),
+        }
+    };
+}
+
 /// All files, in order.
 const MIGRATIONS: [Migration; 7] = [
-    Migration {
-        number: 1,
-        file: "0001_requests_and_cache.sql",
-        sql: include_str!("../../../migrations/supabase/0001_requests_and_cache.sql"),
-    },
-    Migration {
-        number: 2,
-        file: "0002_cache_functions.sql",
-        sql: include_str!("../../../migrations/supabase/0002_cache_functions.sql"),
-    },
-    Migration {
-        number: 3,
-        file: "0003_routing_feedback.sql",
-        sql: include_str!("../../../migrations/supabase/0003_routing_feedback.sql"),
-    },
-    Migration {
-        number: 4,
-        file: "0004_record_functions.sql",
-        sql: include_str!("../../../migrations/supabase/0004_record_functions.sql"),
-    },
-    Migration {
-        number: 5,
-        file: "0005_cost_report.sql",
-        sql: include_str!("../../../migrations/supabase/0005_cost_report.sql"),
-    },
-    Migration {
-        number: 6,
-        file: "0006_revision.sql",
-        sql: include_str!("../../../migrations/supabase/0006_revision.sql"),
-    },
-    Migration {
-        number: 7,
-        file: "0007_isolation.sql",
-        sql: include_str!("../../../migrations/supabase/0007_isolation.sql"),
-    },
+    migration!(1, "0001_requests_and_cache.sql"),
+    migration!(2, "0002_cache_functions.sql"),
+    migration!(3, "0003_routing_feedback.sql"),
+    migration!(4, "0004_record_functions.sql"),
+    migration!(5, "0005_cost_report.sql"),
+    migration!(6, "0006_revision.sql"),
+    migration!(7, "0007_isolation.sql"),
 ];
 
 /// The schema that this program reads and writes.
