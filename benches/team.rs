@@ -37,22 +37,11 @@ mod stack;
 const QUESTIONS: usize = 100;
 const NEIGHBOURS: usize = 8;
 
-/// Rows in families of 50, on 200 topics, with vectors made by arithmetic on few random ones; questions are rows, moved
-/// a little.
-const LAB: &str = "
-create schema lab;
-create function lab.direction() returns extensions.vector language sql volatile as $$
-    select extensions.l2_normalize(
-        array_agg(sqrt(-2 * ln(1 - random())) * cos(2 * pi() * random()))::real[]::extensions.vector)
-    from generate_series(1, 384)
-$$;
-create function lab.moved(v extensions.vector, by extensions.vector, share real) returns extensions.vector
-language sql immutable as $$
-    select extensions.l2_normalize(v operator(extensions.+)
-        (by operator(extensions.*) array_fill(share, array[384])::extensions.vector))
-$$;
-select setseed(0.5);
-create table lab.directions as select n, lab.direction() as v from generate_series(0, 1199) n;
+/// Vectors are made of these.
+const LAB: &str = include_str!("../tests/stack/tests/sql/lab.sql");
+
+/// Rows in families of 50, on 200 topics; questions are rows, moved a little.
+const FILL: &str = "
 set maintenance_work_mem = '6GB';
 set max_parallel_maintenance_workers = 2;
 set session_replication_role = replica;
@@ -190,9 +179,9 @@ fn main() {
         .map(|owner| format!("({}::bigint, {}::bigint, '{}'::uuid)", owner.first, owner.last, owner.user.id))
         .collect();
     let began = Instant::now();
-    let lab = LAB.replace("ROWS", &rows.to_string()).replace("OWNERS", &values.join(", "));
+    let fill = FILL.replace("ROWS", &rows.to_string()).replace("OWNERS", &values.join(", "));
     // VACUUM does not run with others.
-    for sql in [lab.as_str(), "vacuum analyze public.response_cache"] {
+    for sql in [LAB, fill.as_str(), "vacuum analyze public.response_cache"] {
         stack.tell(&json!({ "sql": sql }));
     }
     println!("{rows} rows, in {:.0} s", began.elapsed().as_secs_f64());

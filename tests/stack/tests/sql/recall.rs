@@ -5,23 +5,10 @@ use supabase_stack::project::Project;
 use supabase_stack::session::Session;
 use uuid::Uuid;
 
-/// Rows in 200 clusters, with vectors made by arithmetic on few random ones; questions are rows, moved a little.
-const LAB: &str = "
-create schema lab;
-create function lab.direction() returns extensions.vector language sql volatile as $$
-    select extensions.l2_normalize(array_agg(sqrt(-2 * ln(1 - random())) * cos(2 * pi() * random()))::real[]::extensions.vector)
-    from generate_series(1, 384)
-$$;
-create function lab.moved(v extensions.vector, by extensions.vector, share real) returns extensions.vector
-language sql immutable as $$
-    select extensions.l2_normalize(v operator(extensions.+)
-        (by operator(extensions.*) array_fill(share, array[384])::extensions.vector))
-$$;
-select setseed(0.5);
-create table lab.directions as select n, lab.direction() as v from generate_series(0, 1199) n;
-create table lab.owners (first int, last int, user_id uuid);
-";
+/// Vectors are made of these.
+const LAB: &str = include_str!("lab.sql");
 
+/// Rows in 200 clusters; questions are rows, moved a little.
 const ROWS: &str = "
 set session_replication_role = replica;
 drop index public.response_cache_by_embedding;
@@ -75,6 +62,7 @@ async fn the_nearest_answer_is_found_whoever_owns_how_much_of_the_table() {
     let project = Project::migrated(&distribution).await.unwrap();
     let mut superuser = project.session("postgres").await.unwrap();
     superuser.rows(LAB).await.unwrap();
+    superuser.rows("create table lab.owners (first int, last int, user_id uuid)").await.unwrap();
     let shares = [(0, 99, "1 %"), (100, 1_099, "10 %"), (1_100, 7_099, "60 %"), (7_100, 9_999, "the rest")];
     let mut users = Vec::new();
     for (first, last, share) in shares {
