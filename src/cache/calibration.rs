@@ -44,11 +44,6 @@ impl Weight {
         Self((weight * 1_000.0).round().clamp(1.0, 1_000.0) as u16)
     }
 
-    /// Gives the thousandths, as they are stored.
-    pub const fn thousandths(self) -> u16 {
-        self.0
-    }
-
     fn get(self) -> f64 {
         f64::from(self.0) / 1_000.0
     }
@@ -150,11 +145,6 @@ pub const fn audit_rate(audits: u64) -> f64 {
     }
 }
 
-/// What is known of a new scope: labels that nobody made there.
-pub fn prior() -> Evidence {
-    Evidence::default()
-}
-
 /// Says how many labels without an error certify a rate.
 pub fn labels_without_an_error(rate: f64, alpha: f64) -> f64 {
     let (stake, share) = STAKES[0];
@@ -176,14 +166,9 @@ pub struct Calibration {
 }
 
 impl Calibration {
-    /// Begins with a prior; `rate` is the share of wrong hits that is allowed, in (0, 1).
+    /// Begins with what is known before; `rate` is the share of wrong hits that is allowed, in (0, 1).
     pub fn new(rate: f64, prior: Evidence) -> Self {
-        Self::resume(rate, prior, 0, Evidence::default())
-    }
-
-    /// Goes on with the labels of an epoch.
-    pub fn resume(rate: f64, prior: Evidence, epoch: u32, labels: Evidence) -> Self {
-        let mut calibration = Self { rate, epoch, labels, prior, served_from: None };
+        let mut calibration = Self { rate, epoch: 0, labels: Evidence::default(), prior, served_from: None };
         calibration.served_from = calibration.evidence().threshold(rate, calibration.alpha());
         calibration
     }

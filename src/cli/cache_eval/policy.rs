@@ -16,7 +16,8 @@ pub(super) enum Policy {
     Plain(f32),
     /// vCache, with at most this share of wrong answers per request; for streams only.
     VCache(f64),
-    /// What the program itself does.
+    /// Vetoes and the verifier's score. The program itself has the vetoes, and wants a cosine of
+    /// `SIMILARITY_THRESHOLD` until scores are calibrated.
     Ours,
 }
 

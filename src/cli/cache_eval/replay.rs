@@ -8,7 +8,7 @@ use statrs::distribution::{Beta, ContinuousCDF as _};
 use super::policy::Policy;
 use super::vcache::VCache;
 use crate::cache::admission::NEIGHBOURS;
-use crate::cache::calibration::{Calibration, Evidence, Weight, audit_rate, prior};
+use crate::cache::calibration::{Calibration, Evidence, Weight, audit_rate};
 use crate::cache::compare::{Prepared, compare, normalised};
 use crate::domain::embedding::Embedding;
 
@@ -166,7 +166,8 @@ impl<'a> Cache<'a> {
             kept: Vec::new(),
             exact: HashMap::new(),
             normal: HashMap::new(),
-            calibration: Calibration::new(delta, prior()),
+            // Nothing is known of a stream before it begins.
+            calibration: Calibration::new(delta, Evidence::default()),
             audits: 0,
             vcache: VCache::new(per_request),
             entries: HashMap::new(),
