@@ -259,7 +259,9 @@ fn several_who_migrate_at_once_all_succeed_and_each_file_is_applied_once() {
     applied.dedup();
     assert_eq!(applied.len(), KNOWN as usize, "{applied:?}");
     assert!(runs.iter().all(|run| at(&run.json(), "/to") == KNOWN));
-    assert!(runs.iter().any(|run| names(&run.json(), "/applied").is_empty()), "nobody lost the race");
+    // All waited with the first file, so three of them lost it; who applies the others is left to the lock.
+    let first = |run: &&Ended| names(&run.json(), "/applied").iter().any(|file| file.starts_with("0001_"));
+    assert_eq!(runs.iter().filter(first).count(), 1, "nobody lost the race");
     assert_eq!(version(&stack), KNOWN.to_string());
 }
 
