@@ -1,8 +1,8 @@
 //! The team's store: what a Supabase project on this machine adds to a request, through REST.
 //!
 //! `cargo bench --bench team` fills a table with 10,000 cached answers, `… -- 1000000` with so many; the stack comes
-//! from `TEST_SUPABASE_STACK` and `TEST_POSTGRES_DIR`, as in `tests/run`. Prints figures for the README and asserts
-//! nothing, because machines differ.
+//! from `TEST_SUPABASE_STACK` and `TEST_POSTGRES_DIR`, as in `tests/run`; a million rows want `TEST_SHARED_BUFFERS=8GB`.
+//! Prints figures for the README and asserts nothing, because machines differ.
 
 #![expect(clippy::print_stdout, clippy::indexing_slicing, reason = "a bench prints its figures")]
 

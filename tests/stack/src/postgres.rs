@@ -51,7 +51,8 @@ pub struct Cluster {
 impl Cluster {
     /// Makes and starts a cluster with the programs in `distribution`, the folder that has `bin/initdb`.
     ///
-    /// PostgreSQL refuses to run as root; for root a copy of the programs runs as `nobody`.
+    /// PostgreSQL refuses to run as root; for root a copy of the programs runs as `nobody`. A bench whose tables are
+    /// large says in `TEST_SHARED_BUFFERS` how much memory the server may keep them in.
     pub async fn start(distribution: &Path) -> io::Result<Self> {
         let folder = std::env::temp_dir().join(format!("supabase-stack-{}", uuid::Uuid::new_v4()));
         fs::create_dir(&folder)?;
@@ -78,7 +79,8 @@ impl Cluster {
             .args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "-D"])
             .arg(folder.join("data")))?;
         let settings = folder.join("data/postgresql.auto.conf");
-        fs::write(&settings, SETTINGS)?;
+        let shared_buffers = std::env::var("TEST_SHARED_BUFFERS").unwrap_or_else(|_| "128MB".to_owned());
+        fs::write(&settings, format!("{SETTINGS}shared_buffers = '{shared_buffers}'\n"))?;
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let keeper = as_server(Path::new("/bin/sh"))
             .args(["-c", KEEPER, "keeper"])
