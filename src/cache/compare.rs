@@ -70,6 +70,8 @@ pub struct Comparison {
     pub veto: Option<Veto>,
     /// The probability that the answer to one answers the other, in [0, 1], as if there were no veto.
     pub score: f64,
+    /// The cosine less what the differences of the texts cost.
+    pub verified: f64,
 }
 
 /// A text, read once for any number of comparisons.
@@ -114,7 +116,8 @@ pub fn compare(left: &Prepared, right: &Prepared, cosine: f32) -> Comparison {
     let (left, right) = in_order(left, right);
     let alignment = Alignment::of(&left.words, &right.words).with_relatives(&left.words, &right.words);
     let features = features::features(left, right, &alignment, cosine);
-    Comparison { veto: veto_of(left, right, &alignment), score: verifier::probability(&features) }
+    let (score, verified) = verifier::judge(&features);
+    Comparison { veto: veto_of(left, right, &alignment), score, verified }
 }
 
 /// Looks for a veto only.

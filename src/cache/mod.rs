@@ -5,6 +5,8 @@
 pub mod admission;
 pub mod calibration;
 pub mod compare;
+pub mod consensus;
+pub mod decision;
 pub mod freshness;
 pub mod privacy;
 pub mod retirement;

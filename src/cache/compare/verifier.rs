@@ -37,14 +37,19 @@ impl Weights {
     }
 }
 
-/// Gives the probability that the answer to one text answers the other, in [0, 1].
-pub(super) fn probability(features: &Features) -> f64 {
+/// Gives the probability that the answer to one text answers the other, in [0, 1], and the cosine less what the
+/// differences cost.
+pub(super) fn judge(features: &Features) -> (f64, f64) {
     let weights = &*WEIGHTS;
     let weighted =
         weights.of_features.iter().zip(features).map(|(weight, feature)| weight * f64::from(*feature));
-    let log_odds = weights.intercept + weighted.sum::<f64>();
+    let evidence = weighted.sum::<f64>();
+    let [per_cosine, ..] = weights.of_features;
     // A cosine that is no number gives no probability.
-    if log_odds.is_nan() { 0.0 } else { 1.0 / (1.0 + (-log_odds).exp()) }
+    if evidence.is_nan() || per_cosine <= 0.0 {
+        return (0.0, 0.0);
+    }
+    (1.0 / (1.0 + (-weights.intercept - evidence).exp()), evidence / per_cosine)
 }
 
 #[cfg(test)]
@@ -61,7 +66,7 @@ mod tests {
 
     #[test]
     fn a_nearer_pair_is_likelier_and_a_difference_costs() {
-        let with = |cosine: f32, names: f32| probability(&[cosine, names, 0.0, 0.0, 0.0, names, names, 0.0]);
+        let with = |cosine: f32, names: f32| judge(&[cosine, names, 0.0, 0.0, 0.0, names, names, 0.0]).0;
         assert!(with(1.0, 0.0) > 0.95 && with(0.5, 0.0) < 0.5);
         assert!(with(0.95, 0.0) > with(0.9, 0.0));
         assert!(with(0.95, 0.0) > with(0.95, 1.0));

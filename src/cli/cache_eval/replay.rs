@@ -8,8 +8,9 @@ use statrs::distribution::{Beta, ContinuousCDF as _};
 use super::policy::Policy;
 use super::vcache::VCache;
 use crate::cache::admission::NEIGHBOURS;
-use crate::cache::calibration::{Calibration, Evidence, Weight, audit_rate};
-use crate::cache::compare::{Prepared, compare, normalised};
+use crate::cache::calibration::{Calibration, Evidence, Scores, Weight, audit_rate};
+use crate::cache::compare::{Prepared, normalised};
+use crate::cache::decision::{Judged, Near, judge};
 use crate::domain::embedding::Embedding;
 
 /// Prefixes with fewer hits say little about a share.
@@ -60,15 +61,16 @@ impl Stream {
     }
 
     /// Sends the prompts through a policy in an order that the seed decides.
-    pub(super) fn replay(&self, policy: Policy, delta: f64, seed: u64) -> Tally {
+    pub(super) fn replay(&self, policy: Policy, delta: f64, prior: &Evidence, seed: u64) -> Tally {
         let mut draw = fastrand::Rng::with_seed(seed);
         let mut order: Vec<usize> = (0..self.items.len()).collect();
         draw.shuffle(&mut order);
-        let mut cache = Cache::new(self, policy, delta);
+        let mut cache = Cache::new(self, policy, delta, prior);
         let mut tally = Tally::new(delta);
         for place in order {
             cache.ask(place, &mut draw, &mut tally);
         }
+        tally.evidence = cache.calibration.labels().clone();
         tally
     }
 }
@@ -84,11 +86,22 @@ pub(super) struct Tally {
     audits: u64,
     epochs: u32,
     is_exceeded: bool,
+    evidence: Evidence,
 }
 
 impl Tally {
-    const fn new(delta: f64) -> Self {
-        Self { delta, requests: 0, hits: 0, wrong: 0, labels: 0, audits: 0, epochs: 0, is_exceeded: false }
+    fn new(delta: f64) -> Self {
+        Self {
+            delta,
+            requests: 0,
+            hits: 0,
+            wrong: 0,
+            labels: 0,
+            audits: 0,
+            epochs: 0,
+            is_exceeded: false,
+            evidence: Evidence::default(),
+        }
     }
 
     fn hit(&mut self, is_right: bool) {
@@ -110,6 +123,12 @@ impl Tally {
         self.labels += other.labels;
         self.audits += other.audits;
         self.epochs += other.epochs;
+        self.evidence = std::mem::take(&mut self.evidence).with(&other.evidence);
+    }
+
+    /// Gives the labels of the last epoch.
+    pub(super) const fn evidence(&self) -> &Evidence {
+        &self.evidence
     }
 
     pub(super) fn to_json(&self) -> Value {
@@ -149,6 +168,8 @@ struct Cache<'a> {
     kept: Vec<usize>,
     exact: HashMap<&'a str, usize>,
     normal: HashMap<String, usize>,
+    /// Of each prompt whose answer is known to be that of others, the first of them.
+    groups: HashMap<usize, usize>,
     calibration: Calibration,
     audits: u64,
     vcache: VCache,
@@ -157,7 +178,7 @@ struct Cache<'a> {
 }
 
 impl<'a> Cache<'a> {
-    fn new(stream: &'a Stream, policy: Policy, delta: f64) -> Self {
+    fn new(stream: &'a Stream, policy: Policy, delta: f64, prior: &Evidence) -> Self {
         let per_request = if let Policy::VCache(share) = policy { share } else { delta };
         Self {
             stream,
@@ -166,8 +187,8 @@ impl<'a> Cache<'a> {
             kept: Vec::new(),
             exact: HashMap::new(),
             normal: HashMap::new(),
-            // Nothing is known of a stream before it begins.
-            calibration: Calibration::new(delta, Evidence::default()),
+            groups: HashMap::new(),
+            calibration: Calibration::new(delta, prior.clone()),
             audits: 0,
             vcache: VCache::new(per_request),
             entries: HashMap::new(),
@@ -216,39 +237,58 @@ impl<'a> Cache<'a> {
         {
             return tally.hit(self.is_right(place, *near));
         }
-        let near = if item.is_semantic { self.best(place) } else { None };
-        let Some((near, bin)) = near.and_then(|(near, score)| Some((near, Evidence::bin(score)?))) else {
-            return self.keep(place);
-        };
+        let near = if item.is_semantic { self.nearest(place, NEIGHBOURS) } else { Vec::new() };
+        let Some((near, scores)) = self.judge(place, &near) else { return self.keep(place) };
         let is_right = self.is_right(place, near);
-        let served_from = self.calibration.served_from();
         let rate = audit_rate(self.audits);
-        let weight = match served_from {
-            Some(edge) if bin >= edge => {
+        let whole = scores.cell(Weight::WHOLE);
+        let cell = match self.calibration.threshold() {
+            Some(threshold) if threshold.serves(whole) => {
                 if draw.f64() >= rate {
                     return tally.hit(is_right);
                 }
                 tally.audits += 1;
                 self.audits += 1;
-                Weight::WHOLE
+                whole
             }
-            Some(_) => Weight::new(rate),
-            None => Weight::WHOLE,
+            _ => scores.cell(self.calibration.weight(false, rate)),
         };
         tally.labels += 1;
-        self.calibration.learn(bin, weight, !is_right);
+        if !cell.is_idle() {
+            self.calibration.learn(cell, !is_right);
+        }
         self.keep(place);
+        self.group(place, near, tally);
     }
 
-    /// Finds the kept prompt whose answer most probably answers this one, and how probably.
-    fn best(&self, place: usize) -> Option<(usize, f64)> {
+    /// Compares the answer that was just bought with those of the nearest prompts, and joins the group it belongs to.
+    fn group(&mut self, place: usize, best: usize, tally: &mut Tally) {
+        let near = self.nearest(place, NEIGHBOURS);
+        for (other, _) in near.into_iter().filter(|(other, _)| *other != place) {
+            // Of the best it is known already.
+            tally.labels += u64::from(other != best);
+            if self.is_right(place, other) {
+                let group = self.groups.get(&other).copied().unwrap_or(other);
+                self.groups.insert(place, group);
+                return;
+            }
+        }
+    }
+
+    /// Finds the kept prompt whose answer this one most surely wants.
+    fn judge(&self, place: usize, near: &[(usize, f32)]) -> Option<(usize, Scores)> {
         let item = self.stream.items.get(place)?;
-        let scored = self.nearest(place, NEIGHBOURS).into_iter().filter_map(|(near, cosine)| {
-            let other = self.stream.items.get(near).filter(|other| other.is_semantic)?;
-            let comparison = compare(&item.prepared, &other.prepared, cosine);
-            comparison.veto.is_none().then_some((near, comparison.score))
-        });
-        scored.max_by(|left, right| left.1.total_cmp(&right.1))
+        let near: Vec<(usize, Near<'_, usize>)> = near
+            .iter()
+            .filter_map(|(other, similarity)| {
+                let item = self.stream.items.get(*other).filter(|item| item.is_semantic)?;
+                let group = self.groups.get(other).copied().unwrap_or(*other);
+                Some((*other, Near { prepared: &item.prepared, similarity: *similarity, group }))
+            })
+            .collect();
+        let (places, near): (Vec<usize>, Vec<Near<'_, usize>>) = near.into_iter().unzip();
+        let Judged { place, scores } = judge(&item.prepared, &near)?;
+        Some((*places.get(place)?, scores))
     }
 
     /// Finds the nearest kept prompts, nearest first.

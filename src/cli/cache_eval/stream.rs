@@ -13,6 +13,7 @@ use super::policy::{Policy, is_semantic};
 use super::records::{Record, read};
 use super::replay::{Item, Stream, Tally};
 use super::{Exit, embedder, progress};
+use crate::cache::calibration::{Evidence, PRIOR};
 use crate::cache::compare::Prepared;
 use crate::cli::print;
 use crate::config::Config;
@@ -35,6 +36,12 @@ pub(in crate::cli) struct StreamArguments {
     /// Only so many of the prompts, drawn at random by the first seed
     #[arg(long)]
     rows: Option<usize>,
+    /// What ours knows before the first prompt: shipped, none, or a file as --evidence writes it
+    #[arg(long, default_value = "shipped")]
+    prior: String,
+    /// Write the labels of the last epochs here, as lines of a cell, how many were right, and how many wrong
+    #[arg(long, value_name = "FILE")]
+    evidence: Option<PathBuf>,
     /// ours, plain:T for a cosine of at least T, or vcache:D for wrong answers per request of at most D
     #[arg(long, default_value = "ours")]
     policy: Policy,
@@ -45,6 +52,14 @@ pub(super) fn run(config: &Config, arguments: &StreamArguments) -> anyhow::Resul
     let mut records: Vec<&Record> = records.iter().collect();
     fastrand::Rng::with_seed(arguments.seed).shuffle(&mut records);
     records.truncate(arguments.rows.unwrap_or(usize::MAX));
+    let prior = match arguments.prior.as_str() {
+        "shipped" => PRIOR.clone(),
+        "none" => Evidence::default(),
+        file => std::fs::read_to_string(file)
+            .map_err(anyhow::Error::from)
+            .and_then(|text| Ok(text.parse()?))
+            .with_context(|| format!("--prior {file}"))?,
+    };
     let mut embedder = embedder(config)?;
     let bar = progress(records.len(), "embedding");
     let mut items = Vec::with_capacity(records.len());
@@ -70,7 +85,7 @@ pub(super) fn run(config: &Config, arguments: &StreamArguments) -> anyhow::Resul
     let mut exceeded = 0;
     for order in 0..arguments.orders {
         let seed = arguments.seed.wrapping_add(u64::from(order));
-        let tally = stream.replay(arguments.policy, arguments.delta, seed);
+        let tally = stream.replay(arguments.policy, arguments.delta, &prior, seed);
         exceeded += u32::from(tally.is_exceeded());
         let line = json!({ "seed": seed, "exceeded_delta": tally.is_exceeded(), "order": tally.to_json() });
         print(&line.to_string());
@@ -78,6 +93,11 @@ pub(super) fn run(config: &Config, arguments: &StreamArguments) -> anyhow::Resul
             Some(sum) => sum.add(&tally),
             None => sum = Some(tally),
         }
+    }
+    if let (Some(file), Some(sum)) = (&arguments.evidence, &sum) {
+        let lines = sum.evidence().cells().map(|(cell, counts)| format!("{cell}\t{}\t{}\n", counts.right, counts.wrong));
+        std::fs::write(file, lines.collect::<String>())
+            .with_context(|| format!("{} cannot be written", file.display()))?;
     }
     let summary = json!({
         "summary": {
