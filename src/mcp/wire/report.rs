@@ -90,6 +90,10 @@ pub struct TotalsOutput {
     saved_percent: Option<f64>,
     cache_hits: u64,
     cache_hit_rate: f64,
+    #[serde(skip_serializing_if = "is_zero")]
+    audits: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audit_cost_usd: Option<f64>,
     input_tokens: u64,
     output_tokens: u64,
     unpriced_requests: u64,
@@ -201,6 +205,9 @@ impl ReportOutput {
             totals.saved_percent.map(|percent| format!(" ({percent:.1} %)")).unwrap_or_default(),
             totals.cache_hits,
         );
+        if let Some(cost) = totals.audit_cost_usd {
+            text.push_str(&format!("{} paid for to check the cache, cost ${cost}\n", totals.audits));
+        }
         for (count, what) in [
             (totals.failed_requests, "failed"),
             (totals.unpriced_requests, "have no known price and are in no sum of money"),
@@ -229,11 +236,11 @@ impl ReportOutput {
 
     fn to_csv(&self) -> String {
         let mut text = String::from(
-            "key,requests,cost_usd,baseline_cost_usd,saved_usd,cache_hits,input_tokens,output_tokens,unpriced_requests,estimated_requests,failed_requests,simulated\n",
+            "key,requests,cost_usd,baseline_cost_usd,saved_usd,cache_hits,input_tokens,output_tokens,unpriced_requests,estimated_requests,failed_requests,audits,audit_cost_usd,simulated\n",
         );
         let mut line = |key: &str, totals: &TotalsOutput| {
             text.push_str(&format!(
-                "{},{},{},{},{},{},{},{},{},{},{},{}\n",
+                "{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n",
                 csv_field(key),
                 totals.requests,
                 totals.cost_usd,
@@ -245,6 +252,8 @@ impl ReportOutput {
                 totals.unpriced_requests,
                 totals.estimated_requests,
                 totals.failed_requests,
+                totals.audits,
+                totals.audit_cost_usd.unwrap_or(0.0),
                 self.simulated
             ));
         };
@@ -278,6 +287,8 @@ impl From<Totals> for TotalsOutput {
             saved_percent: totals.saved_percent().map(|percent| (percent * 100.0).round() / 100.0),
             cache_hits: totals.cache_hits,
             cache_hit_rate: (totals.cache_hit_rate() * 1e4).round() / 1e4,
+            audits: totals.audits,
+            audit_cost_usd: (totals.audits > 0).then(|| totals.audit_cost.dollars()),
             input_tokens: totals.input_tokens,
             output_tokens: totals.output_tokens,
             unpriced_requests: totals.unpriced_requests,
