@@ -9,6 +9,13 @@ alter table response_cache add column normal_sha256 blob check (length(normal_sh
 create index response_cache_by_normal on response_cache (user_id, scope_hash, normal_sha256, created_at)
 where normal_sha256 is not null;
 
+-- What an entry has saved so far and will save once more, for each byte that it takes: of too many, the least goes.
+alter table response_cache add column saved_per_byte real as (
+    1.0 * coalesce(cost_pico, 0) * (1 + hit_count)
+        / max(1, length(cast(response_text as blob)) + coalesce(length(cast(prompt_text as blob)), 0)));
+
+create index response_cache_by_value on response_cache (user_id, saved_per_byte, created_at);
+
 -- An answer that somebody called wrong for a prompt; it is never served for it again.
 create table negative_pairs (
     user_id              text    not null,

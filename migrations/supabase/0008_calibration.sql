@@ -20,6 +20,12 @@ alter table public.response_cache add column normal_sha256 bytea check (octet_le
 create index response_cache_by_normal on public.response_cache (user_id, scope_hash, normal_sha256, created_at)
 where normal_sha256 is not null;
 
+-- Before a table is analyzed the planner takes a whole scope for one row, and would as soon read it through as look a
+-- prompt up: so the scopes' index is for those who name an embedder.
+drop index public.response_cache_by_scope;
+create index response_cache_by_scope on public.response_cache (user_id, scope_hash, embedder_fingerprint)
+where embedder_fingerprint is not null;
+
 -- An answer that somebody called wrong for a prompt; it is never served for it again.
 create table public.negative_pairs (
     user_id               uuid        not null default auth.uid() references auth.users (id) on delete cascade,
@@ -462,7 +468,7 @@ begin
               select from public.response_feedback f
               join public.requests r on r.user_id = f.user_id and r.id = f.request_id
               where f.user_id = caller and f.cache_entry_id = rated.cache_entry_id and f.verdict = 'wrong'
-                and r.prompt_sha256 = rated.prompt_sha256);
+                and r.cache_entry_id = f.cache_entry_id and r.prompt_sha256 = rated.prompt_sha256);
     end if;
 
     if jsonb_typeof(outcome) = 'object' then

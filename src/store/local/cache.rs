@@ -23,20 +23,24 @@ pub(super) fn find_exact(
 ) -> rusqlite::Result<Option<CacheEntry>> {
     let ExactQuery { scope, prompt_sha256, normal_sha256, now } = query;
     let user_id = UserId::LOCAL.to_string();
-    let find = |condition: &str, sha256: &[u8; 32]| {
-        let sql = format!(
-            "select {COLUMNS} from response_cache where user_id = ?1 and scope_hash = ?2 and {condition} \
-             and expires_at > ?4 and retired_at is null and not exists (select 1 from negative_pairs \
-             where negative_pairs.user_id = ?1 and negative_pairs.prompt_sha256 = ?5 and cache_entry_id = id) \
-             order by created_at desc limit 1"
-        );
+    let find = |column: &str, sha256: &[u8; 32]| {
         let parameters = params![user_id, scope.0, sha256, now.as_microsecond(), prompt_sha256];
-        connection.prepare_cached(&sql)?.query_row(parameters, entry).optional()
+        connection.prepare_cached(&newest_by(column))?.query_row(parameters, entry).optional()
     };
-    match (find("response_cache.prompt_sha256 = ?3", prompt_sha256)?, normal_sha256) {
-        (None, Some(normal_sha256)) => find("normal_sha256 = ?3", normal_sha256),
+    match (find("prompt_sha256", prompt_sha256)?, normal_sha256) {
+        (None, Some(normal_sha256)) => find("normal_sha256", normal_sha256),
         (found, _) => Ok(found),
     }
+}
+
+/// Words the search for the newest servable entry by one of its hashes.
+fn newest_by(column: &str) -> String {
+    format!(
+        "select {COLUMNS} from response_cache where user_id = ?1 and scope_hash = ?2 and response_cache.{column} = ?3 \
+         and expires_at > ?4 and retired_at is null and not exists (select 1 from negative_pairs \
+         where negative_pairs.user_id = ?1 and negative_pairs.prompt_sha256 = ?5 and cache_entry_id = id) \
+         order by created_at desc limit 1"
+    )
 }
 
 /// Expired entries dropped with each new one, so that the file stops growing without a pause for cleaning.
@@ -184,4 +188,29 @@ pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<CacheEntry> {
         created_at: time(row, 14)?,
         expires_at: time(row, 15)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::local::schema;
+
+    #[test]
+    fn an_entry_is_found_by_an_index_of_its_hash() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let connection = schema::open(&folder.path().join("store.sqlite3")).expect("a store");
+        for column in ["prompt_sha256", "normal_sha256"] {
+            let mut statement = connection
+                .prepare(&format!("explain query plan {}", newest_by(column)))
+                .expect("a statement");
+            let steps = statement.query_map([""; 5], |row| row.get(3));
+            let steps: Vec<String> = steps.expect("a plan").collect::<Result<_, _>>().expect("its steps");
+            let searched = format!("(user_id=? AND scope_hash=? AND {column}=?)");
+            assert!(steps[0].starts_with("SEARCH") && steps[0].ends_with(&searched), "{steps:?}");
+            assert!(
+                !steps.iter().any(|step| step.contains("SCAN") || step.contains("TEMP B-TREE")),
+                "{steps:?}"
+            );
+        }
+    }
 }

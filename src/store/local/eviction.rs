@@ -31,24 +31,21 @@ pub(super) fn evict_at_times(
     let batch = (most_entries / 100).max(1);
     let expired = connection
         .prepare_cached(
-            "delete from response_cache where row_number in (select row_number from response_cache \
-             where user_id = ?1 and expires_at <= ?2 order by expires_at limit ?3)",
+            "delete from response_cache where row_number in \
+             (select row_number from response_cache where expires_at <= ?1 order by expires_at limit ?2)",
         )?
-        .execute(params![user_id, now.as_microsecond(), batch])?;
+        .execute(params![now.as_microsecond(), batch])?;
     let left = batch.saturating_sub_unsigned(expired as u64);
     if left > 0 {
-        connection.prepare_cached(EVICT_CHEAPEST)?.execute(params![user_id, left])?;
+        connection
+            .prepare_cached(
+                "delete from response_cache where row_number in (select row_number from response_cache \
+                 where user_id = ?1 order by saved_per_byte, created_at, row_number limit ?2)",
+            )?
+            .execute(params![user_id, left])?;
     }
     Ok(())
 }
-
-/// What was paid for an answer is what each hit saves. The lengths of texts are read without the texts.
-const EVICT_CHEAPEST: &str = "
-delete from response_cache where row_number in (
-    select row_number from response_cache where user_id = ?1
-    order by 1.0 * coalesce(cost_pico, 0) * (1 + hit_count)
-        / max(1, octet_length(response_text) + coalesce(octet_length(prompt_text), 0)), created_at, row_number
-    limit ?2)";
 
 #[cfg(test)]
 mod tests {

@@ -103,7 +103,8 @@ fn pair(
             "delete from negative_pairs where user_id = ?1 and prompt_sha256 = ?2 and cache_entry_id = ?3 \
              and not exists (select 1 from response_feedback f join requests r \
              on r.user_id = f.user_id and r.id = f.request_id \
-             where f.user_id = ?1 and f.cache_entry_id = ?3 and f.verdict = 'wrong' and r.prompt_sha256 = ?2)",
+             where f.user_id = ?1 and f.cache_entry_id = ?3 and f.verdict = 'wrong' \
+             and r.cache_entry_id = ?3 and r.prompt_sha256 = ?2)",
         )?
         .execute(params![user_id, prompt_sha256, entry_id])?;
     Ok(RatingEffect::Recorded)

@@ -115,13 +115,16 @@ async fn what_was_wrong_for_a_prompt_is_never_again_served_for_it_and_still_for_
 async fn who_takes_the_verdict_back_takes_the_pair_back_unless_others_gave_it_too() {
     let Some(Stores { here, there, _folder }) = stores().await else { return };
     let kept = keep(&*here, 1, None, 0).await;
-    let (one, other) = (serve(&*here, 5, &kept).await, serve(&*here, 5, &kept).await);
+    // The prompt of the samples' own requests is 7.
+    let (one, other) = (serve(&*here, 7, &kept).await, serve(&*here, 7, &kept).await);
     rate(&*here, one, Verdict::Wrong).await;
     rate(&*there, other, Verdict::Wrong).await;
     assert_eq!(rate(&*here, one, Verdict::Good).await, RatingEffect::Recorded);
-    assert!(nearby(&*there, 5, 5).await.is_empty(), "the other still says so");
+    assert!(nearby(&*there, 7, 5).await.is_empty(), "the other still says so");
+    // What a bought answer is called says nothing of a pair.
+    assert_eq!(rate(&*here, kept.request_id, Verdict::Wrong).await, RatingEffect::Recorded);
     assert_eq!(rate(&*here, other, Verdict::Stale).await, RatingEffect::Recorded);
-    assert_eq!(nearby(&*there, 5, 5).await, [kept.id]);
+    assert_eq!(nearby(&*there, 7, 5).await, [kept.id]);
 }
 
 proptest! {
