@@ -324,3 +324,30 @@ impl From<GroupByInput> for GroupBy {
 const fn is_zero(count: &u64) -> bool {
     *count == 0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::money::Usd;
+
+    #[test]
+    fn audits_are_told_where_there_are_any_and_are_always_columns() {
+        let check = |audits: u64, cost: Option<f64>, line: &str, end: &str| {
+            let audit_cost = Usd::from_pico(i64::try_from(audits).unwrap_or_default() * 250_000_000_000);
+            let totals = Totals { requests: 9, audits, audit_cost, ..Totals::default() };
+            let report = Report { totals, groups: Vec::new() };
+            let input = ReportInput::default();
+            let query = input.query(Timestamp::UNIX_EPOCH).expect("a query");
+            let output = ReportOutput::new(query, &report, &input, false);
+            assert_eq!(output.totals.audit_cost_usd, cost);
+            assert_eq!(output.to_text(FormatInput::Json).contains("audit"), audits > 0);
+            let summary = output.to_text(FormatInput::Summary);
+            assert!(summary.ends_with(line), "{summary}");
+            let csv = output.to_text(FormatInput::Csv);
+            let columns: Vec<usize> = csv.lines().map(|line| line.split(',').count()).collect();
+            assert!(csv.ends_with(end) && columns == [14, 14], "{csv}");
+        };
+        check(0, None, "0 answered from the cache\n", ",0,0,false\n");
+        check(2, Some(0.5), "2 paid for to check the cache, cost $0.5\n", ",2,0.5,false\n");
+    }
+}
