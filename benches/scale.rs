@@ -197,14 +197,20 @@ fn memory_mb() -> Option<f64> {
 /// Searches the answer nearest to a prompt that is near the one of a seed; says whether it was found.
 async fn search(store: &LocalStore, seed: u64) -> bool {
     let scope = ScopeHash(SCOPE);
-    let query = NearestQuery { scope, embedding: near(seed), limit: 5, now: samples::later(1) };
+    let query = NearestQuery {
+        scope,
+        embedding: near(seed),
+        prompt_sha256: prompt_sha256(seed),
+        limit: 5,
+        now: samples::later(1),
+    };
     let neighbours = store.match_cache_entries(query).await.expect("the store reads");
     neighbours.first().is_some_and(|nearest| nearest.entry.prompt_sha256 == prompt_sha256(seed))
 }
 
 /// Finds the answer to the prompt of a seed; says whether it was found.
 async fn find(store: &LocalStore, seed: u64) -> bool {
-    let found = store.find_exact(ScopeHash(SCOPE), prompt_sha256(seed), samples::later(1)).await;
+    let found = store.find_exact(samples::exactly(ScopeHash(SCOPE), prompt_sha256(seed))).await;
     found.expect("the store reads").is_some()
 }
 

@@ -60,7 +60,8 @@ fn store(criterion: &mut Criterion) {
             store.record_request(bought_by, Some(entry)).await.expect("the store writes");
         }
     });
-    let nearest = || NearestQuery { scope: SCOPE, embedding: vector(77), limit: 5, now };
+    let nearest =
+        || NearestQuery { scope: SCOPE, embedding: vector(77), prompt_sha256: [7; 32], limit: 5, now };
     criterion.bench_function("store/nearest of 10,000", |bencher| {
         bencher.iter(|| {
             runtime.block_on(store.match_cache_entries(black_box(nearest()))).expect("the store reads")
@@ -69,7 +70,9 @@ fn store(criterion: &mut Criterion) {
     let hash: [u8; 32] = Sha256::digest(77_u64.to_le_bytes()).into();
     criterion.bench_function("store/exact of 10,000", |bencher| {
         bencher.iter(|| {
-            runtime.block_on(store.find_exact(SCOPE, black_box(hash), now)).expect("the store reads")
+            runtime
+                .block_on(store.find_exact(black_box(samples::exactly(SCOPE, hash))))
+                .expect("the store reads")
         });
     });
     criterion.bench_function("store/record a request", |bencher| {

@@ -115,7 +115,13 @@ fn query(question: &[f32]) -> NearestQuery {
     let embedding = StoredEmbedding { fingerprint: "bench".into(), embedding };
     let mut scope = [0; 32];
     scope[31] = 1;
-    NearestQuery { scope: ScopeHash(scope), embedding, limit: NEIGHBOURS, now: jiff::Timestamp::now() }
+    NearestQuery {
+        scope: ScopeHash(scope),
+        embedding,
+        prompt_sha256: [9; 32],
+        limit: NEIGHBOURS,
+        now: jiff::Timestamp::now(),
+    }
 }
 
 /// Finds questions of a user and, for each, the one right answer.
@@ -149,7 +155,7 @@ async fn hits(store: &SupabaseStore, name: &str, questions: &[(Vec<f32>, String)
     for (question, _) in questions {
         let query = query(question);
         let began = Instant::now();
-        store.find_exact(query.scope, [9; 32], query.now).await.expect("the project answers");
+        store.find_exact(samples::exactly(query.scope, [9; 32])).await.expect("the project answers");
         exact.push(began.elapsed());
         let found = store.match_cache_entries(query).await.expect("the project answers");
         let record = samples::hit(&found[0].entry);

@@ -144,6 +144,7 @@ mod tests {
             id: EntryId::new(),
             scope: ScopeHash([0; 32]),
             prompt_sha256: [0; 32],
+            normal_sha256: None,
             prompt_text: prompt_text.map(str::to_owned),
             embedding: None,
             text: "an answer".into(),

@@ -6,6 +6,7 @@
 pub mod answer;
 pub mod decision;
 pub mod embedding;
+pub mod evidence;
 pub mod ids;
 pub mod model;
 pub mod money;

@@ -63,4 +63,6 @@ pub enum RatingEffect {
     Recorded,
     /// It was recorded, and the cached answer it judged is no longer served.
     EntryRetired,
+    /// The cached answer it judged is never again served for this prompt.
+    PairExcluded,
 }

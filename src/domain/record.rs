@@ -36,7 +36,7 @@ pub struct RequestRecord {
     pub id: RequestId,
     pub created_at: Timestamp,
     pub status: RequestStatus,
-    /// SHA-256 of the prompt's bytes; the text itself is not kept.
+    /// SHA-256 of the prompt, and of the turns before it where there are some; the text itself is not kept.
     pub prompt_sha256: [u8; 32],
     pub session: Option<String>,
     pub tags: Vec<String>,
@@ -61,6 +61,8 @@ pub struct RequestRecord {
     pub finish_reason: Option<FinishReason>,
     pub attempts: Vec<Attempt>,
     pub cache: Option<CacheHit>,
+    /// Whether the cache could have answered, and the answer was bought to learn whether it would have been right.
+    pub is_audit: bool,
     /// Why nobody answered.
     pub error: Option<String>,
 }
@@ -85,6 +87,8 @@ pub struct CacheEntry {
     pub id: EntryId,
     pub scope: ScopeHash,
     pub prompt_sha256: [u8; 32],
+    /// SHA-256 of the prompt without what means nothing: case, spaces, closing punctuation; absent where it might.
+    pub normal_sha256: Option<[u8; 32]>,
     /// What an answer to a similar prompt is checked by; absent where it may not be kept.
     pub prompt_text: Option<String>,
     /// Absent: this answer is found by its exact prompt only.

@@ -42,6 +42,10 @@ pub struct Totals {
     /// Baseline less cost, over the requests that have both; it may be negative.
     pub saved: Usd,
     pub cache_hits: u64,
+    /// Requests that the cache could have answered, and that were paid for to learn whether it would have been right.
+    pub audits: u64,
+    /// What the audits cost; it is in `cost` too.
+    pub audit_cost: Usd,
     pub input_tokens: u64,
     pub output_tokens: u64,
     /// Requests whose price is not known; they are in no sum of money.

@@ -68,6 +68,7 @@ impl Journey {
             finish_reason: None,
             attempts: Vec::new(),
             cache: None,
+            is_audit: false,
             error: None,
         }
     }

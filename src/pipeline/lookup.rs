@@ -18,7 +18,7 @@ use crate::domain::outcome::{Outcome, OutcomeQuery};
 use crate::domain::prompt::{CacheMode, RouteRequest};
 use crate::domain::record::{CacheEntry, RequestRecord, ScopeHash, StoredEmbedding};
 use crate::embed::EmbedError;
-use crate::store::{NearestQuery, Recorded};
+use crate::store::{ExactQuery, NearestQuery, Recorded};
 
 /// How long a request waits for the weights to be loaded; they take a fraction of a second from disk.
 const EMBEDDER_PATIENCE: Duration = Duration::from_secs(2);
@@ -71,7 +71,13 @@ impl Pipeline {
         if !plan.is_read || plan.admission == Admission::Never {
             return None;
         }
-        match self.store.find_exact(plan.scope, plan.prompt_sha256, journey.at).await {
+        let query = ExactQuery {
+            scope: plan.scope,
+            prompt_sha256: plan.prompt_sha256,
+            normal_sha256: None,
+            now: journey.at,
+        };
+        match self.store.find_exact(query).await {
             Ok(entry) => entry.map(|entry| found(entry, 1.0, Source::CacheExact, journey.at)),
             Err(error) => {
                 journey.degrade(format!("the cache was not read: {error}"));
@@ -143,6 +149,7 @@ impl Pipeline {
         let query = NearestQuery {
             scope: journey.cache.scope,
             embedding: embedding?.clone(),
+            prompt_sha256: journey.cache.prompt_sha256,
             limit: NEIGHBOURS,
             now: journey.at,
         };
@@ -201,6 +208,7 @@ impl Journey {
             id: EntryId::new(),
             scope: self.cache.scope,
             prompt_sha256: self.cache.prompt_sha256,
+            normal_sha256: None,
             prompt_text: (self.cache.admission == Admission::Semantic)
                 .then(|| self.request.prompt.as_str().to_owned()),
             // An embedding that was made for routing alone stands for too little to serve an answer by.

@@ -14,6 +14,7 @@ use futures::stream::{self, BoxStream};
 use jiff::Timestamp;
 
 use crate::auth::AuthError;
+use crate::domain::evidence::{CacheEvidence, EvidenceKey, Label};
 use crate::domain::ids::RequestId;
 use crate::domain::outcome::{Outcome, OutcomeQuery};
 use crate::domain::rating::{Rating, RatingEffect};
@@ -63,11 +64,23 @@ pub enum StoreError {
     Failed(String),
 }
 
+/// A search for the answer to exactly a prompt.
+#[derive(Debug, Clone, Copy)]
+pub struct ExactQuery {
+    pub scope: ScopeHash,
+    pub prompt_sha256: [u8; 32],
+    /// Serves too, where no entry has the other; entries without one are not found by it.
+    pub normal_sha256: Option<[u8; 32]>,
+    pub now: Timestamp,
+}
+
 /// A search for answers to similar prompts.
 #[derive(Debug, Clone)]
 pub struct NearestQuery {
     pub scope: ScopeHash,
     pub embedding: StoredEmbedding,
+    /// Entries that were wrong for this prompt are left out.
+    pub prompt_sha256: [u8; 32],
     /// The most neighbours to return.
     pub limit: usize,
     pub now: Timestamp,
@@ -99,13 +112,8 @@ pub enum ForgetMode {
 /// Every method is cancel safe: a statement that was handed over runs to its end, whoever waits.
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// Finds the servable answer to exactly this prompt.
-    async fn find_exact(
-        &self,
-        scope: ScopeHash,
-        prompt_sha256: [u8; 32],
-        now: Timestamp,
-    ) -> Result<Option<CacheEntry>, StoreError>;
+    /// Finds the servable answer to exactly this prompt, unless it was wrong for it.
+    async fn find_exact(&self, query: ExactQuery) -> Result<Option<CacheEntry>, StoreError>;
 
     /// Finds the servable answers nearest to an embedding, nearest first.
     async fn match_cache_entries(&self, query: NearestQuery) -> Result<Vec<Neighbour>, StoreError>;
@@ -152,6 +160,15 @@ pub trait Store: Send + Sync {
 
     /// Says whether [`Store::nearest_outcomes`] could find any, which is cheaper than an embedding.
     async fn has_outcomes(&self) -> Result<bool, StoreError>;
+
+    /// Finds what is known of the wrong answers of a scope.
+    async fn cache_evidence(&self, key: EvidenceKey) -> Result<CacheEvidence, StoreError>;
+
+    /// Counts a label.
+    async fn record_label(&self, label: Label) -> Result<(), StoreError>;
+
+    /// Ends an epoch of a scope, unless it is over: labels count in the next one.
+    async fn end_epoch(&self, key: EvidenceKey, epoch: u32) -> Result<(), StoreError>;
 
     /// Sums requests.
     async fn cost_report(&self, query: ReportQuery) -> Result<Report, StoreError>;

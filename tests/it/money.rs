@@ -147,7 +147,26 @@ fn a_similar_prompt_costs_nothing_and_bad_ratings_end_that() {
             break;
         }
         assert!(round < 19, "twenty bad ratings retired nothing");
-        setting.conversation.done("rate_response", &json!({ "request_id": id, "verdict": "wrong" }));
+        setting.conversation.done("rate_response", &json!({ "request_id": id, "verdict": "bad" }));
+    }
+    check(&mut setting, &outputs);
+}
+
+#[test]
+fn an_answer_that_was_wrong_for_a_prompt_is_bought_anew() {
+    let mut setting = Setting::of(Provider::quick());
+    let question = json!({ "prompt": "What is the capital of France?" });
+    let mut outputs = vec![setting.route(&question), setting.route(&question)];
+    assert_eq!(at(&outputs[1], "/source"), "cache_exact");
+    let rated = json!({ "request_id": at(&outputs[1], "/request_id"), "verdict": "wrong" });
+    let result = setting.conversation.call("rate_response", &rated);
+    assert_eq!(at(&result, "/structuredContent/pair_excluded"), true, "{result}");
+    assert_eq!(at(&result, "/structuredContent/entry_retired"), false, "{result}");
+    let words = at(&result, "/content/0/text").as_str().unwrap();
+    assert!(words.contains("no longer served for this prompt"), "{words}");
+    for source in ["provider", "cache_exact"] {
+        outputs.push(setting.route(&question));
+        assert_eq!(at(outputs.last().unwrap(), "/source"), source);
     }
     check(&mut setting, &outputs);
 }

@@ -44,6 +44,9 @@ struct RateOutput {
     rating: f64,
     /// Whether the cached answer is no longer served
     entry_retired: bool,
+    /// Whether it is no longer served for this prompt
+    #[serde(skip_serializing_if = "crate::mcp::wire::is_false")]
+    pair_excluded: bool,
 }
 
 #[tool_router(router = rate_response_tool, vis = "pub(in crate::mcp)")]
@@ -73,11 +76,18 @@ impl Server {
         let (request_id, score) = (rating.request_id, rating.score);
         match self.pipeline().store.rate_response(rating, Timestamp::now()).await {
             Ok(effect) => {
-                let entry_retired = effect == RatingEffect::EntryRetired;
-                let output =
-                    RateOutput { request_id: request_id.to_string(), rating: score.get(), entry_retired };
-                let retired = if entry_retired { "; the cached answer is no longer served" } else { "" };
-                answered(&output, format!("rated {request_id} with {}{retired}", score.get()))
+                let output = RateOutput {
+                    request_id: request_id.to_string(),
+                    rating: score.get(),
+                    entry_retired: effect == RatingEffect::EntryRetired,
+                    pair_excluded: effect == RatingEffect::PairExcluded,
+                };
+                let effect = match effect {
+                    RatingEffect::Recorded => "",
+                    RatingEffect::EntryRetired => "; the cached answer is no longer served",
+                    RatingEffect::PairExcluded => "; the cached answer is no longer served for this prompt",
+                };
+                answered(&output, format!("rated {request_id} with {}{effect}", score.get()))
             }
             Err(error) => refused(error),
         }

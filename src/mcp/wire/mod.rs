@@ -27,6 +27,6 @@ pub fn read<T: DeserializeOwned>(arguments: JsonObject) -> Result<T, String> {
 
 /// Leaves out a mark that does not apply.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-const fn is_false(truth: &bool) -> bool {
+pub(in crate::mcp) const fn is_false(truth: &bool) -> bool {
     !*truth
 }

@@ -90,6 +90,10 @@ pub struct TotalsOutput {
     saved_percent: Option<f64>,
     cache_hits: u64,
     cache_hit_rate: f64,
+    #[serde(skip_serializing_if = "is_zero")]
+    audits: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audit_cost_usd: Option<f64>,
     input_tokens: u64,
     output_tokens: u64,
     unpriced_requests: u64,
@@ -201,6 +205,9 @@ impl ReportOutput {
             totals.saved_percent.map(|percent| format!(" ({percent:.1} %)")).unwrap_or_default(),
             totals.cache_hits,
         );
+        if let Some(cost) = totals.audit_cost_usd {
+            text.push_str(&format!("{} paid for to check the cache, cost ${cost}\n", totals.audits));
+        }
         for (count, what) in [
             (totals.failed_requests, "failed"),
             (totals.unpriced_requests, "have no known price and are in no sum of money"),
@@ -229,11 +236,11 @@ impl ReportOutput {
 
     fn to_csv(&self) -> String {
         let mut text = String::from(
-            "key,requests,cost_usd,baseline_cost_usd,saved_usd,cache_hits,input_tokens,output_tokens,unpriced_requests,estimated_requests,failed_requests,simulated\n",
+            "key,requests,cost_usd,baseline_cost_usd,saved_usd,cache_hits,input_tokens,output_tokens,unpriced_requests,estimated_requests,failed_requests,audits,audit_cost_usd,simulated\n",
         );
         let mut line = |key: &str, totals: &TotalsOutput| {
             text.push_str(&format!(
-                "{},{},{},{},{},{},{},{},{},{},{},{}\n",
+                "{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n",
                 csv_field(key),
                 totals.requests,
                 totals.cost_usd,
@@ -245,6 +252,8 @@ impl ReportOutput {
                 totals.unpriced_requests,
                 totals.estimated_requests,
                 totals.failed_requests,
+                totals.audits,
+                totals.audit_cost_usd.unwrap_or(0.0),
                 self.simulated
             ));
         };
@@ -278,6 +287,8 @@ impl From<Totals> for TotalsOutput {
             saved_percent: totals.saved_percent().map(|percent| (percent * 100.0).round() / 100.0),
             cache_hits: totals.cache_hits,
             cache_hit_rate: (totals.cache_hit_rate() * 1e4).round() / 1e4,
+            audits: totals.audits,
+            audit_cost_usd: (totals.audits > 0).then(|| totals.audit_cost.dollars()),
             input_tokens: totals.input_tokens,
             output_tokens: totals.output_tokens,
             unpriced_requests: totals.unpriced_requests,
@@ -312,4 +323,31 @@ impl From<GroupByInput> for GroupBy {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 const fn is_zero(count: &u64) -> bool {
     *count == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::money::Usd;
+
+    #[test]
+    fn audits_are_told_where_there_are_any_and_are_always_columns() {
+        let check = |audits: u64, cost: Option<f64>, line: &str, end: &str| {
+            let audit_cost = Usd::from_pico(i64::try_from(audits).unwrap_or_default() * 250_000_000_000);
+            let totals = Totals { requests: 9, audits, audit_cost, ..Totals::default() };
+            let report = Report { totals, groups: Vec::new() };
+            let input = ReportInput::default();
+            let query = input.query(Timestamp::UNIX_EPOCH).expect("a query");
+            let output = ReportOutput::new(query, &report, &input, false);
+            assert_eq!(output.totals.audit_cost_usd, cost);
+            assert_eq!(output.to_text(FormatInput::Json).contains("audit"), audits > 0);
+            let summary = output.to_text(FormatInput::Summary);
+            assert!(summary.ends_with(line), "{summary}");
+            let csv = output.to_text(FormatInput::Csv);
+            let columns: Vec<usize> = csv.lines().map(|line| line.split(',').count()).collect();
+            assert!(csv.ends_with(end) && columns == [14, 14], "{csv}");
+        };
+        check(0, None, "0 answered from the cache\n", ",0,0,false\n");
+        check(2, Some(0.5), "2 paid for to check the cache, cost $0.5\n", ",2,0.5,false\n");
+    }
 }

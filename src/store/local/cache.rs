@@ -1,37 +1,46 @@
 //! Rows of `response_cache`.
 
-use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
 use super::columns::{count, from_bytes, model, money, named, time, to_bytes, whole};
+use super::eviction::{MOST_ENTRIES, evict_at_times};
 use crate::domain::embedding::dot;
 use crate::domain::ids::{EntryId, UserId};
 use crate::domain::money::Usd;
 use crate::domain::record::{CacheEntry, Forget, ScopeHash, StoredEmbedding};
 use crate::domain::usage::Usage;
-use crate::store::ForgetMode;
+use crate::store::{ExactQuery, ForgetMode};
 
 /// The columns that [`entry`] reads, in its order.
 pub(super) const COLUMNS: &str = "id, scope_hash, prompt_sha256, response_text, provider, model, input_tokens, \
      cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_pico, finish_reason, request_id, \
-     created_at, expires_at, prompt_text";
+     created_at, expires_at, prompt_text, normal_sha256";
 
-/// Finds the entry of exactly this prompt, if it may be served.
+/// Finds the entry of exactly this prompt, if it may be served, or else the newest of its normal form.
 pub(super) fn find_exact(
     connection: &Connection,
-    scope: ScopeHash,
-    prompt_sha256: &[u8; 32],
-    now: Timestamp,
+    query: &ExactQuery,
 ) -> rusqlite::Result<Option<CacheEntry>> {
-    let sql = format!(
-        "select {COLUMNS} from response_cache where user_id = ?1 and scope_hash = ?2 and prompt_sha256 = ?3 \
-         and expires_at > ?4 and retired_at is null"
-    );
+    let ExactQuery { scope, prompt_sha256, normal_sha256, now } = query;
     let user_id = UserId::LOCAL.to_string();
-    connection
-        .prepare_cached(&sql)?
-        .query_row(params![user_id, scope.0, prompt_sha256, now.as_microsecond()], entry)
-        .optional()
+    let find = |column: &str, sha256: &[u8; 32]| {
+        let parameters = params![user_id, scope.0, sha256, now.as_microsecond(), prompt_sha256];
+        connection.prepare_cached(&newest_by(column))?.query_row(parameters, entry).optional()
+    };
+    match (find("prompt_sha256", prompt_sha256)?, normal_sha256) {
+        (None, Some(normal_sha256)) => find("normal_sha256", normal_sha256),
+        (found, _) => Ok(found),
+    }
+}
+
+/// Words the search for the newest servable entry by one of its hashes.
+fn newest_by(column: &str) -> String {
+    format!(
+        "select {COLUMNS} from response_cache where user_id = ?1 and scope_hash = ?2 and response_cache.{column} = ?3 \
+         and expires_at > ?4 and retired_at is null and not exists (select 1 from negative_pairs \
+         where negative_pairs.user_id = ?1 and negative_pairs.prompt_sha256 = ?5 and cache_entry_id = id) \
+         order by created_at desc limit 1"
+    )
 }
 
 /// Expired entries dropped with each new one, so that the file stops growing without a pause for cleaning.
@@ -39,7 +48,7 @@ const DROPPED_AT_ONCE: i64 = 8;
 /// Changes that other processes may still have to read; one that lags further reads everything again.
 const KEPT_CHANGES: i64 = 100_000;
 
-/// Inserts an entry in the place of an older one to the same prompt, and drops a few that have expired.
+/// Inserts an entry in the place of an older one to the same prompt, and drops a few that have expired, or are too many.
 pub(super) fn insert(connection: &Connection, entry: &CacheEntry) -> rusqlite::Result<()> {
     let user_id = UserId::LOCAL.to_string();
     connection
@@ -79,19 +88,20 @@ pub(super) fn insert(connection: &Connection, entry: &CacheEntry) -> rusqlite::R
         ":created_at": entry.created_at.as_microsecond(),
         ":expires_at": entry.expires_at.as_microsecond(),
         ":prompt_text": entry.prompt_text,
+        ":normal_sha256": entry.normal_sha256,
     })?;
-    Ok(())
+    evict_at_times(connection, connection.last_insert_rowid(), entry.created_at, MOST_ENTRIES)
 }
 
 const INSERT: &str = "
 insert into response_cache (
     user_id, id, scope_hash, prompt_sha256, embedder_fingerprint, embedding, response_text, provider, model,
     input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_pico,
-    finish_reason, request_id, created_at, expires_at, prompt_text)
+    finish_reason, request_id, created_at, expires_at, prompt_text, normal_sha256)
 values (
     :user_id, :id, :scope_hash, :prompt_sha256, :embedder_fingerprint, :embedding, :response_text, :provider,
     :model, :input_tokens, :cached_input_tokens, :cache_write_tokens, :output_tokens, :reasoning_tokens,
-    :cost_pico, :finish_reason, :request_id, :created_at, :expires_at, :prompt_text)";
+    :cost_pico, :finish_reason, :request_id, :created_at, :expires_at, :prompt_text, :normal_sha256)";
 
 /// Counts that an entry was served.
 pub(super) fn count_hit(connection: &Connection, entry: EntryId) -> rusqlite::Result<()> {
@@ -159,6 +169,7 @@ pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<CacheEntry> {
         id: named(row, 0)?,
         scope: ScopeHash(row.get(1)?),
         prompt_sha256: row.get(2)?,
+        normal_sha256: row.get(17)?,
         prompt_text: row.get(16)?,
         embedding: None,
         text: row.get(3)?,
@@ -177,4 +188,29 @@ pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<CacheEntry> {
         created_at: time(row, 14)?,
         expires_at: time(row, 15)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::local::schema;
+
+    #[test]
+    fn an_entry_is_found_by_an_index_of_its_hash() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let connection = schema::open(&folder.path().join("store.sqlite3")).expect("a store");
+        for column in ["prompt_sha256", "normal_sha256"] {
+            let mut statement = connection
+                .prepare(&format!("explain query plan {}", newest_by(column)))
+                .expect("a statement");
+            let steps = statement.query_map([""; 5], |row| row.get(3));
+            let steps: Vec<String> = steps.expect("a plan").collect::<Result<_, _>>().expect("its steps");
+            let searched = format!("(user_id=? AND scope_hash=? AND {column}=?)");
+            assert!(steps[0].starts_with("SEARCH") && steps[0].ends_with(&searched), "{steps:?}");
+            assert!(
+                !steps.iter().any(|step| step.contains("SCAN") || step.contains("TEMP B-TREE")),
+                "{steps:?}"
+            );
+        }
+    }
 }

@@ -4,7 +4,9 @@
 //! before the first call, and a store that cannot be opened is tried again by the next.
 
 mod cache;
+mod calibration;
 mod columns;
+mod eviction;
 mod feedback;
 mod outcomes;
 mod periods;
@@ -28,11 +30,12 @@ use rusqlite::Connection;
 use self::outcomes::Outcomes;
 use self::thread::StoreThread;
 use self::vectors::Vectors;
-use super::{ForgetMode, NearestQuery, Recorded, Store, StoreError};
+use super::{ExactQuery, ForgetMode, NearestQuery, Recorded, Store, StoreError};
+use crate::domain::evidence::{CacheEvidence, EvidenceKey, Label};
 use crate::domain::ids::RequestId;
 use crate::domain::outcome::{Outcome, OutcomeQuery};
 use crate::domain::rating::{Rating, RatingEffect};
-use crate::domain::record::{CacheEntry, Forget, Neighbour, RequestRecord, ScopeHash, StoredEmbedding};
+use crate::domain::record::{CacheEntry, Forget, Neighbour, RequestRecord, StoredEmbedding};
 use crate::domain::report::{CacheStats, Report, ReportQuery};
 
 pub use self::schema::SCHEMA_VERSION;
@@ -88,13 +91,8 @@ impl LocalStore {
 
 #[async_trait]
 impl Store for LocalStore {
-    async fn find_exact(
-        &self,
-        scope: ScopeHash,
-        prompt_sha256: [u8; 32],
-        now: Timestamp,
-    ) -> Result<Option<CacheEntry>, StoreError> {
-        self.requests.run(move |open| cache::find_exact(&open.connection, scope, &prompt_sha256, now)).await
+    async fn find_exact(&self, query: ExactQuery) -> Result<Option<CacheEntry>, StoreError> {
+        self.requests.run(move |open| cache::find_exact(&open.connection, &query)).await
     }
 
     async fn match_cache_entries(&self, query: NearestQuery) -> Result<Vec<Neighbour>, StoreError> {
@@ -171,6 +169,30 @@ impl Store for LocalStore {
 
     async fn has_outcomes(&self) -> Result<bool, StoreError> {
         self.requests.run(|open| outcomes::are_there_any(&open.connection)).await
+    }
+
+    async fn cache_evidence(&self, key: EvidenceKey) -> Result<CacheEvidence, StoreError> {
+        self.requests.run(move |open| calibration::evidence(&mut open.connection, &key)).await
+    }
+
+    async fn record_label(&self, label: Label) -> Result<(), StoreError> {
+        self.requests
+            .run(move |open| {
+                let transaction = open.connection.transaction()?;
+                calibration::count_label(&transaction, &label)?;
+                transaction.commit()
+            })
+            .await
+    }
+
+    async fn end_epoch(&self, key: EvidenceKey, epoch: u32) -> Result<(), StoreError> {
+        self.requests
+            .run(move |open| {
+                let transaction = open.connection.transaction()?;
+                calibration::end_epoch(&transaction, &key, epoch)?;
+                transaction.commit()
+            })
+            .await
     }
 
     async fn cost_report(&self, query: ReportQuery) -> Result<Report, StoreError> {

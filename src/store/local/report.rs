@@ -16,11 +16,11 @@ use crate::domain::report::{CacheStats, Group, GroupBy, Report, ReportQuery, Tot
 /// What [`Sums`] reads, in its order, of finished requests or of their sums.
 const FINISHED: &str = "sum(requests), sum(cost_high), sum(cost_low), sum(baseline_high), sum(baseline_low), \
      sum(saved_high), sum(saved_low), sum(cache_hits), sum(input_tokens), sum(output_tokens), sum(unpriced_requests), \
-     sum(estimated_requests), sum(failed_requests), 0, 0, 0";
+     sum(estimated_requests), sum(failed_requests), 0, 0, 0, sum(audits), sum(audit_cost_high), sum(audit_cost_low)";
 
 /// What [`Sums`] reads, in its order, of requests that were begun and not finished.
 const UNFINISHED: &str =
-    "0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, count(*), sum(worst_case_high), sum(worst_case_low)";
+    "0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, count(*), sum(worst_case_high), sum(worst_case_low), 0, 0, 0";
 
 /// Sums the requests of a time, split as asked.
 pub(super) fn cost_report(connection: &mut Connection, query: ReportQuery) -> rusqlite::Result<Report> {
@@ -130,6 +130,8 @@ struct Sums {
     failed_requests: i64,
     unsettled_requests: i64,
     unsettled_worst_case: Pico,
+    audits: i64,
+    audit_cost: Pico,
 }
 
 impl Pico {
@@ -160,6 +162,8 @@ impl Sums {
             failed_requests: row.get(13)?,
             unsettled_requests: row.get(14)?,
             unsettled_worst_case: Pico::read(row, 15)?,
+            audits: row.get(17)?,
+            audit_cost: Pico::read(row, 18)?,
         })
     }
 
@@ -171,6 +175,8 @@ impl Sums {
             baseline_cost: self.baseline_cost.usd(),
             saved: self.saved.usd(),
             cache_hits: count(self.cache_hits),
+            audits: count(self.audits),
+            audit_cost: self.audit_cost.usd(),
             input_tokens: count(self.input_tokens),
             output_tokens: count(self.output_tokens),
             unpriced_requests: count(self.unpriced_requests),
@@ -196,6 +202,8 @@ impl std::ops::AddAssign for Sums {
         self.failed_requests += other.failed_requests;
         self.unsettled_requests += other.unsettled_requests;
         self.unsettled_worst_case.0 += other.unsettled_worst_case.0;
+        self.audits += other.audits;
+        self.audit_cost.0 += other.audit_cost.0;
     }
 }
 

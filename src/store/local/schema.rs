@@ -9,12 +9,13 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use super::thread::meaning;
 use crate::store::StoreError;
 
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("../../../migrations/local/0001_requests_and_cache.sql"),
     include_str!("../../../migrations/local/0002_requests_read_back.sql"),
     include_str!("../../../migrations/local/0003_request_sums.sql"),
     include_str!("../../../migrations/local/0004_routing_feedback.sql"),
     include_str!("../../../migrations/local/0005_compared_hits.sql"),
+    include_str!("../../../migrations/local/0006_calibration.sql"),
 ];
 
 /// The schema that this program reads and writes.

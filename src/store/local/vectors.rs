@@ -57,11 +57,12 @@ impl Vectors {
         let exact = query.embedding.embedding.as_slice();
         let Some(wanted) = Wanted::new(exact) else { return Ok(Vec::new()) };
         let now = query.now.as_microsecond();
-        let looks_near = shelf.nearest(&wanted, COMPARED_AGAIN.max(query.limit), now);
+        let wrong = wrong_rows(connection, query)?;
+        let looks_near = shelf.nearest(&wanted, COMPARED_AGAIN.max(query.limit) + wrong.len(), now);
         let mut numbers_of =
             connection.prepare_cached("select embedding from response_cache where row_number = ?1")?;
         let mut compared: Vec<(f32, i64)> = Vec::new();
-        for near in looks_near {
+        for near in looks_near.into_iter().filter(|near| !wrong.contains(&near.row_number)) {
             let mut rows = numbers_of.query([near.row_number])?;
             if let Some(row) = rows.next()? {
                 compared.push((dot(&from_bytes(row.get_ref(0)?.as_blob()?), exact), near.row_number));
@@ -159,6 +160,18 @@ impl Vectors {
         let first = number(connection, "select min(change_number) from cache_changes")?;
         Ok(self.data_version.is_none() || first > self.last_change + 1)
     }
+}
+
+/// Finds the rows that were wrong for the prompt.
+fn wrong_rows(connection: &Connection, query: &NearestQuery) -> rusqlite::Result<Vec<i64>> {
+    connection
+        .prepare_cached(
+            "select row_number from negative_pairs join response_cache \
+             on response_cache.user_id = negative_pairs.user_id and id = cache_entry_id \
+             where negative_pairs.user_id = ?1 and negative_pairs.prompt_sha256 = ?2 and scope_hash = ?3",
+        )?
+        .query_map(params![UserId::LOCAL.to_string(), query.prompt_sha256, query.scope.0], |row| row.get(0))?
+        .collect()
 }
 
 /// Reads one number; 0 where there is none.

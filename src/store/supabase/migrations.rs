@@ -42,7 +42,7 @@ macro_rules! migration {
 }
 
 /// All files, in order.
-const MIGRATIONS: [Migration; 7] = [
+const MIGRATIONS: [Migration; 8] = [
     migration!(1, "0001_requests_and_cache.sql"),
     migration!(2, "0002_cache_functions.sql"),
     migration!(3, "0003_routing_feedback.sql"),
@@ -50,6 +50,7 @@ const MIGRATIONS: [Migration; 7] = [
     migration!(5, "0005_cost_report.sql"),
     migration!(6, "0006_revision.sql"),
     migration!(7, "0007_isolation.sql"),
+    migration!(8, "0008_calibration.sql"),
 ];
 
 /// The schema that this program reads and writes.

@@ -4,6 +4,7 @@
 //! While the project does not answer, records wait in the outbox and lookups find nothing.
 
 mod delivery;
+mod evidence;
 pub mod migrations;
 pub mod outbox;
 mod realtime;
@@ -19,18 +20,20 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use self::delivery::Weight;
+use self::evidence::{EvidenceRow, epoch_arguments, evidence_arguments, label_arguments};
 use self::outbox::Outbox;
 use self::rest::{Patience, Rest};
 use self::rows::{BoughtRow, EntryRow, RequestRow, Unreadable, hex, parsed, vector};
 use self::sums::ReportRow;
-use super::{ForgetMode, NearestQuery, Recorded, Store, StoreError};
+use super::{ExactQuery, ForgetMode, NearestQuery, Recorded, Store, StoreError};
 use crate::auth::{Auth, Project};
 use crate::cache::retirement::is_retired;
+use crate::domain::evidence::{CacheEvidence, EvidenceKey, Label};
 use crate::domain::ids::RequestId;
 use crate::domain::model::ModelRef;
 use crate::domain::outcome::{Outcome, OutcomeQuery};
 use crate::domain::rating::{Rating, RatingEffect, Score};
-use crate::domain::record::{CacheEntry, Forget, Neighbour, RequestRecord, ScopeHash, StoredEmbedding};
+use crate::domain::record::{CacheEntry, Forget, Neighbour, RequestRecord, StoredEmbedding};
 use crate::domain::report::{CacheStats, Report, ReportQuery};
 use crate::routing::outcomes::{asked_models, rated_model};
 
@@ -108,16 +111,15 @@ impl SupabaseStore {
 
 #[async_trait]
 impl Store for SupabaseStore {
-    async fn find_exact(
-        &self,
-        scope: ScopeHash,
-        prompt_sha256: [u8; 32],
-        now: Timestamp,
-    ) -> Result<Option<CacheEntry>, StoreError> {
-        let arguments =
-            json!({ "scope_hash": hex(&scope.0), "prompt_sha256": hex(&prompt_sha256), "as_of": now });
+    async fn find_exact(&self, query: ExactQuery) -> Result<Option<CacheEntry>, StoreError> {
+        let arguments = json!({
+            "scope_hash": hex(&query.scope.0),
+            "prompt_sha256": hex(&query.prompt_sha256),
+            "normal_sha256": query.normal_sha256.map(|sha256| hex(&sha256)),
+            "as_of": query.now,
+        });
         let rows: Vec<EntryRow> = self.call("find_cache_entry", &arguments, Patience::Request).await?;
-        Ok(rows.into_iter().next().map(|row| row.entry(scope, Some(prompt_sha256))).transpose()?)
+        Ok(rows.into_iter().next().map(|row| row.entry(query.scope)).transpose()?)
     }
 
     async fn match_cache_entries(&self, query: NearestQuery) -> Result<Vec<Neighbour>, StoreError> {
@@ -128,12 +130,13 @@ impl Store for SupabaseStore {
             "match_count": query.limit,
             "scope_hash": hex(&query.scope.0),
             "embedder_fingerprint": query.embedding.fingerprint,
+            "query_sha256": hex(&query.prompt_sha256),
             "as_of": query.now,
         });
         let rows: Vec<EntryRow> = self.call("match_cache_entries", &arguments, Patience::Request).await?;
         let neighbour = |row: EntryRow| {
             let similarity = row.similarity.ok_or(Unreadable("similarity"))?.clamp(-1.0, 1.0);
-            Ok::<_, Unreadable>(Neighbour { similarity, entry: row.entry(query.scope, None)? })
+            Ok::<_, Unreadable>(Neighbour { similarity, entry: row.entry(query.scope)? })
         };
         Ok(rows.into_iter().map(neighbour).collect::<Result<_, _>>()?)
     }
@@ -171,6 +174,7 @@ impl Store for SupabaseStore {
             approval_sum: Option<f64>,
             rating_count: Option<u64>,
             retired_at: Option<Timestamp>,
+            pair_excluded: bool,
         }
         let unknown = || StoreError::UnknownRequest(rating.request_id);
         let (record, _) = self.find_request(rating.request_id).await?.ok_or_else(unknown)?;
@@ -191,14 +195,14 @@ impl Store for SupabaseStore {
             "as_of": now,
         });
         let sums: Sums = self.call("rate_response", &arguments, Patience::Report).await?;
+        let effect = if sums.pair_excluded { RatingEffect::PairExcluded } else { RatingEffect::Recorded };
         let (Some(entry_id), Some(approval_sum), Some(rating_count)) =
             (sums.cache_entry_id, sums.approval_sum, sums.rating_count)
         else {
-            return Ok(RatingEffect::Recorded);
+            return Ok(effect);
         };
         if sums.retired_at.is_some() || !is_retired(approval_sum, rating_count) {
-            let is_out = sums.retired_at.is_some();
-            return Ok(if is_out { RatingEffect::EntryRetired } else { RatingEffect::Recorded });
+            return Ok(if sums.retired_at.is_some() { RatingEffect::EntryRetired } else { effect });
         }
         let arguments = json!({
             "entry_id": entry_id,
@@ -207,7 +211,7 @@ impl Store for SupabaseStore {
             "as_of": now,
         });
         let is_out: bool = self.call("retire_cache_entry", &arguments, Patience::Report).await?;
-        Ok(if is_out { RatingEffect::EntryRetired } else { RatingEffect::Recorded })
+        Ok(if is_out { RatingEffect::EntryRetired } else { effect })
     }
 
     async fn forget_cache(&self, forget: Forget, mode: ForgetMode) -> Result<u64, StoreError> {
@@ -257,6 +261,20 @@ impl Store for SupabaseStore {
 
     async fn has_outcomes(&self) -> Result<bool, StoreError> {
         self.call("has_outcomes", &json!({}), Patience::Request).await
+    }
+
+    async fn cache_evidence(&self, key: EvidenceKey) -> Result<CacheEvidence, StoreError> {
+        let row: EvidenceRow =
+            self.call("cache_evidence", &evidence_arguments(&key), Patience::Request).await?;
+        Ok(row.into())
+    }
+
+    async fn record_label(&self, label: Label) -> Result<(), StoreError> {
+        self.call("record_label", &label_arguments(&label), Patience::Request).await
+    }
+
+    async fn end_epoch(&self, key: EvidenceKey, epoch: u32) -> Result<(), StoreError> {
+        self.call("end_cache_epoch", &epoch_arguments(&key, epoch), Patience::Request).await
     }
 
     async fn cost_report(&self, query: ReportQuery) -> Result<Report, StoreError> {

@@ -59,6 +59,7 @@ pub(super) struct RequestRow {
     similarity: Option<f32>,
     cache_age_seconds: Option<i64>,
     cache_score: Option<f64>,
+    is_audit: bool,
     error: Option<String>,
     /// The answer, where the cache still keeps it; not a column.
     #[serde(default, skip_serializing)]
@@ -118,6 +119,7 @@ impl From<&RequestRecord> for RequestRow {
             similarity: record.cache.as_ref().map(|hit| hit.similarity),
             cache_score: record.cache.as_ref().and_then(|hit| hit.score),
             cache_age_seconds: record.cache.as_ref().map(|hit| whole(hit.age_seconds)),
+            is_audit: record.is_audit,
             error: record.error.clone(),
             response_text: None,
         }
@@ -168,6 +170,7 @@ impl TryFrom<RequestRow> for RequestRecord {
                 score: row.cache_score,
                 age_seconds: row.cache_age_seconds.map_or(0, count),
             }),
+            is_audit: row.is_audit,
             error: row.error,
         })
     }
@@ -205,6 +208,7 @@ pub(super) struct BoughtRow {
     id: String,
     scope_hash: String,
     prompt_sha256: String,
+    normal_sha256: Option<String>,
     prompt_text: Option<String>,
     embedder_fingerprint: Option<String>,
     embedding: Option<String>,
@@ -230,6 +234,7 @@ impl From<&CacheEntry> for BoughtRow {
             id: entry.id.to_string(),
             scope_hash: hex(&entry.scope.0),
             prompt_sha256: hex(&entry.prompt_sha256),
+            normal_sha256: entry.normal_sha256.map(|sha256| hex(&sha256)),
             prompt_text: entry.prompt_text.clone(),
             embedder_fingerprint: stored.map(|stored| stored.fingerprint.clone()),
             embedding: stored.map(|stored| vector(&stored.embedding)),
@@ -253,10 +258,11 @@ impl From<&CacheEntry> for BoughtRow {
 /// A row of `response_cache`, as it is found.
 #[derive(Debug, Deserialize)]
 pub(super) struct EntryRow {
-    /// Absent where the prompt is the very same.
+    /// Absent where the prompt is the very same, or of the same normal form.
     pub(super) similarity: Option<f32>,
     id: String,
-    prompt_sha256: Option<String>,
+    prompt_sha256: String,
+    normal_sha256: Option<String>,
     prompt_text: Option<String>,
     response_text: String,
     provider: String,
@@ -274,21 +280,13 @@ pub(super) struct EntryRow {
 }
 
 impl EntryRow {
-    /// Gives the entry; its scope, and for an exact match its prompt, are those that were looked for.
-    pub(super) fn entry(
-        self,
-        scope: ScopeHash,
-        prompt_sha256: Option<[u8; 32]>,
-    ) -> Result<CacheEntry, Unreadable> {
-        let prompt_sha256 = match (prompt_sha256, &self.prompt_sha256) {
-            (Some(known), _) => known,
-            (None, Some(text)) => hash(text)?,
-            (None, None) => return Err(Unreadable("prompt_sha256")),
-        };
+    /// Gives the entry; its scope is the one that was looked in.
+    pub(super) fn entry(self, scope: ScopeHash) -> Result<CacheEntry, Unreadable> {
         Ok(CacheEntry {
             id: parsed(&self.id)?,
             scope,
-            prompt_sha256,
+            prompt_sha256: hash(&self.prompt_sha256)?,
+            normal_sha256: self.normal_sha256.as_deref().map(hash).transpose()?,
             prompt_text: self.prompt_text,
             embedding: None,
             text: self.response_text,

@@ -5,16 +5,15 @@ use std::sync::Arc;
 
 use ai_cost_optimizer::app::App;
 use ai_cost_optimizer::config::{Config, Mode};
+use ai_cost_optimizer::domain::evidence::{CacheEvidence, EvidenceKey, Label};
 use ai_cost_optimizer::domain::ids::RequestId;
 use ai_cost_optimizer::domain::outcome::{Outcome, OutcomeQuery};
 use ai_cost_optimizer::domain::rating::{Rating, RatingEffect};
-use ai_cost_optimizer::domain::record::{
-    CacheEntry, Forget, Neighbour, RequestRecord, ScopeHash, StoredEmbedding,
-};
+use ai_cost_optimizer::domain::record::{CacheEntry, Forget, Neighbour, RequestRecord, StoredEmbedding};
 use ai_cost_optimizer::domain::report::{CacheStats, Report, ReportQuery};
 use ai_cost_optimizer::embed::weights::Reach;
 use ai_cost_optimizer::mcp::server::Server;
-use ai_cost_optimizer::store::{ForgetMode, NearestQuery, Recorded, Store, StoreError};
+use ai_cost_optimizer::store::{ExactQuery, ForgetMode, NearestQuery, Recorded, Store, StoreError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use rmcp::ServiceExt as _;
@@ -26,12 +25,7 @@ struct Buggy;
 
 #[async_trait]
 impl Store for Buggy {
-    async fn find_exact(
-        &self,
-        _: ScopeHash,
-        _: [u8; 32],
-        _: Timestamp,
-    ) -> Result<Option<CacheEntry>, StoreError> {
+    async fn find_exact(&self, _: ExactQuery) -> Result<Option<CacheEntry>, StoreError> {
         panic!("a bug")
     }
     async fn match_cache_entries(&self, _: NearestQuery) -> Result<Vec<Neighbour>, StoreError> {
@@ -64,6 +58,15 @@ impl Store for Buggy {
         panic!("a bug")
     }
     async fn forget_cache(&self, _: Forget, _: ForgetMode) -> Result<u64, StoreError> {
+        panic!("a bug")
+    }
+    async fn cache_evidence(&self, _: EvidenceKey) -> Result<CacheEvidence, StoreError> {
+        panic!("a bug")
+    }
+    async fn record_label(&self, _: Label) -> Result<(), StoreError> {
+        panic!("a bug")
+    }
+    async fn end_epoch(&self, _: EvidenceKey, _: u32) -> Result<(), StoreError> {
         panic!("a bug")
     }
     async fn cost_report(&self, _: ReportQuery) -> Result<Report, StoreError> {

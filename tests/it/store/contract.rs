@@ -5,19 +5,25 @@ use ai_cost_optimizer::domain::money::Usd;
 use ai_cost_optimizer::domain::rating::{Rating, RatingEffect, Score, Verdict};
 use ai_cost_optimizer::domain::record::{Forget, RequestRecord, RequestStatus, ScopeHash};
 use ai_cost_optimizer::domain::report::{GroupBy, ReportQuery};
-use ai_cost_optimizer::store::{ForgetMode, NearestQuery, Store, StoreError};
+use ai_cost_optimizer::store::{ExactQuery, ForgetMode, NearestQuery, Store, StoreError};
 use jiff::Timestamp;
 
 use super::stores;
 use crate::store::Stores;
-use crate::store::samples::{at_angle, entry, hit, later, now, record};
+use crate::store::samples::{at_angle, entry, exactly, hit, later, now, record};
 
 fn everything(group_by: Option<GroupBy>) -> ReportQuery {
     ReportQuery { from: Timestamp::UNIX_EPOCH, to: Timestamp::MAX, group_by }
 }
 
 fn nearest(scope: u8, radians: f32, at: Timestamp) -> NearestQuery {
-    NearestQuery { scope: ScopeHash([scope; 32]), embedding: at_angle(radians), limit: 5, now: at }
+    NearestQuery {
+        scope: ScopeHash([scope; 32]),
+        embedding: at_angle(radians),
+        prompt_sha256: [7; 32],
+        limit: 5,
+        now: at,
+    }
 }
 
 async fn similarities(store: &dyn Store, scope: u8, radians: f32) -> Vec<(String, f32)> {
@@ -46,7 +52,9 @@ async fn an_exact_answer_is_found_in_its_scope_until_it_expires() {
     let kept = entry(1, 1, &bought_by);
     here.record_request(bought_by, Some(kept.clone())).await.unwrap();
     for store in [&here, &there] {
-        let find = |scope: u8, prompt: u8, at| store.find_exact(ScopeHash([scope; 32]), [prompt; 32], at);
+        let find = |scope: u8, prompt: u8, now| {
+            store.find_exact(ExactQuery { now, ..exactly(ScopeHash([scope; 32]), [prompt; 32]) })
+        };
         let found = find(1, 1, now()).await.unwrap().unwrap();
         assert_eq!(
             (found.id, found.text.as_str(), found.cost),
@@ -66,7 +74,7 @@ async fn a_newer_answer_takes_the_place_of_the_older() {
     assert_eq!(similarities(&*there, 1, 0.0).await.len(), 1);
     here.record_request(second.clone(), Some(entry(1, 1, &second))).await.unwrap();
     for store in [&here, &there] {
-        let found = store.find_exact(ScopeHash([1; 32]), [1; 32], now()).await.unwrap().unwrap();
+        let found = store.find_exact(exactly(ScopeHash([1; 32]), [1; 32])).await.unwrap().unwrap();
         assert_eq!(found.request_id, second.id);
         assert_eq!(similarities(&**store, 1, 0.0).await.len(), 1);
     }
@@ -126,11 +134,16 @@ async fn four_bad_ratings_retire_an_entry_for_everybody() {
         // A rating that is given again replaces itself.
         here.rate_response(rate(Verdict::Good), now()).await.unwrap();
         let effect = here.rate_response(rate(Verdict::Wrong), now()).await.unwrap();
-        let expected = if place == 3 { RatingEffect::EntryRetired } else { RatingEffect::Recorded };
+        let expected = match place {
+            // It was bought, and not served.
+            0 => RatingEffect::Recorded,
+            3 => RatingEffect::EntryRetired,
+            _ => RatingEffect::PairExcluded,
+        };
         assert_eq!(effect, expected, "rating {place}");
     }
     for store in [&here, &there] {
-        assert!(store.find_exact(kept.scope, kept.prompt_sha256, now()).await.unwrap().is_none());
+        assert!(store.find_exact(exactly(kept.scope, kept.prompt_sha256)).await.unwrap().is_none());
         assert!(similarities(&**store, 1, 0.01).await.is_empty());
     }
     let stats = there.cache_stats(now()).await.unwrap();

@@ -14,7 +14,7 @@ use futures::future::{join_all, try_join_all};
 use jiff::Timestamp;
 use tokio_util::task::TaskTracker;
 
-use super::samples::{at_angle, entry, now, record};
+use super::samples::{at_angle, entry, exactly, now, record};
 use super::stack;
 
 const USERS: u8 = 50;
@@ -37,7 +37,7 @@ async fn one_request(store: Arc<SupabaseStore>, user: u8, number: u8) -> Request
     let paid = record(i64::from(user) * 1_000 + i64::from(number));
     let bought = entry(SCOPE, number, &paid);
     let (scope, hash) = (bought.scope, bought.prompt_sha256);
-    let found = sooner_or_later(|| store.find_exact(scope, hash, now())).await;
+    let found = sooner_or_later(|| store.find_exact(exactly(scope, hash))).await;
     assert_eq!(found, None, "somebody else's answer");
     let intent = RequestRecord { status: RequestStatus::Intent, cost: None, ..paid.clone() };
     store.begin_request(intent).await.unwrap();
@@ -67,8 +67,13 @@ async fn fifty_users_with_twenty_requests_each_at_once_get_what_is_theirs() {
         let pico: i64 = (0..AT_ONCE).map(|number| i64::from(user) * 1_000 + i64::from(number)).sum();
         assert_eq!((totals.requests, totals.unsettled_requests), (u64::from(AT_ONCE), 0));
         assert_eq!(totals.cost, Usd::from_pico(pico));
-        let query =
-            NearestQuery { scope: ScopeHash([SCOPE; 32]), embedding: at_angle(0.0), limit: 200, now: now() };
+        let query = NearestQuery {
+            scope: ScopeHash([SCOPE; 32]),
+            embedding: at_angle(0.0),
+            prompt_sha256: [7; 32],
+            limit: 200,
+            now: now(),
+        };
         let found = sooner_or_later(|| store.match_cache_entries(query.clone())).await;
         let found: HashSet<_> = found.into_iter().map(|neighbour| neighbour.entry.request_id).collect();
         assert_eq!(found, own.iter().copied().collect(), "all of the user's answers, and no other");

@@ -15,7 +15,7 @@ use strum::VariantArray as _;
 
 use super::stores;
 use crate::store::Stores;
-use crate::store::samples::{entry, hit, now, record};
+use crate::store::samples::{entry, exactly, hit, record};
 
 fn any_model() -> impl Strategy<Value = ModelRef> {
     (prop::sample::select(ProviderId::VARIANTS), "[a-z/\"é-]{1,8}")
@@ -86,6 +86,7 @@ fn any_record() -> impl Strategy<Value = RequestRecord> {
                 confidence: error.as_ref().map(|_| Confidence::High),
                 source: reference.as_ref().map(|_| Source::CacheSemantic),
                 finish_reason: reference.as_ref().map(|_| FinishReason::ContentFilter),
+                is_audit: kind == 1,
                 latency_ms: usage.input_tokens,
                 provider_latency_ms: usage.output_tokens,
                 reference: if kind == 2 { Some(model) } else { reference },
@@ -141,5 +142,5 @@ async fn a_request_is_found_with_its_answer_as_long_as_the_cache_keeps_it() {
     there.forget_cache(Forget::All, ForgetMode::Delete).await.unwrap();
     assert_eq!(here.find_request(served.id).await.unwrap(), Some((served, None)));
     assert_eq!(here.find_request(RequestId::new()).await.unwrap(), None, "an unknown request");
-    assert!(here.find_exact(kept.scope, kept.prompt_sha256, now()).await.unwrap().is_none());
+    assert!(here.find_exact(exactly(kept.scope, kept.prompt_sha256)).await.unwrap().is_none());
 }

@@ -35,13 +35,14 @@ fn any_amount() -> impl Strategy<Value = i64> {
 /// What is written of a request, at its beginning or at its end.
 fn any_record() -> impl Strategy<Value = RequestRecord> {
     let tags = prop::collection::btree_set("[a-c\"]", 0..3);
-    let kinds = (0..6_u8, 0..3_usize, 0..2_usize, any::<bool>());
+    let kinds = (0..6_u8, 0..3_usize, 0..2_usize, any::<[bool; 2]>());
     (any_amount(), any_amount(), tags, kinds, any_time()).prop_map(
-        |(pico, baseline, tags, (kind, name, model, is_estimated), at)| {
+        |(pico, baseline, tags, (kind, name, model, [is_estimated, is_audit]), at)| {
             let mut record = record(pico);
             record.tags = tags.into_iter().collect();
             record.created_at = at;
             record.cost_estimated = is_estimated;
+            record.is_audit = is_audit;
             record.strategy = StrategyName::VARIANTS[name];
             let provider = ProviderId::VARIANTS[model];
             record.reference = (name > 0).then(|| ModelRef { provider, model: format!("model-{name}") });
@@ -67,6 +68,7 @@ struct Wide {
     cost: i128,
     baseline_cost: i128,
     saved: i128,
+    audit_cost: i128,
     worst_case: i128,
     counts: Totals,
 }
@@ -83,12 +85,16 @@ fn sum<'a>(records: impl Iterator<Item = &'a RequestRecord>) -> Totals {
         }
         totals.requests += 1;
         totals.cache_hits += u64::from(record.source == Some(Source::CacheSemantic));
+        totals.audits += u64::from(record.is_audit);
         totals.input_tokens += record.usage.input_tokens;
         totals.output_tokens += record.usage.output_tokens;
         totals.unpriced_requests += u64::from(record.cost.is_none());
         totals.estimated_requests += u64::from(record.cost_estimated);
         totals.failed_requests += u64::from(record.status == RequestStatus::Failed);
         wide.cost += pico(record.cost.unwrap_or_default());
+        if record.is_audit {
+            wide.audit_cost += pico(record.cost.unwrap_or_default());
+        }
         if let (Some(saved), Some(baseline)) = (record.saved(), &record.baseline) {
             wide.saved += pico(saved);
             wide.baseline_cost += pico(baseline.cost);
@@ -100,6 +106,7 @@ fn sum<'a>(records: impl Iterator<Item = &'a RequestRecord>) -> Totals {
         cost: usd(wide.cost),
         baseline_cost: usd(wide.baseline_cost),
         saved: usd(wide.saved),
+        audit_cost: usd(wide.audit_cost),
         unsettled_worst_case: usd(wide.worst_case),
         ..wide.counts
     }

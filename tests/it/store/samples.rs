@@ -10,6 +10,7 @@ use ai_cost_optimizer::domain::record::{
     Baseline, CacheEntry, RequestRecord, RequestStatus, ScopeHash, StoredEmbedding,
 };
 use ai_cost_optimizer::domain::usage::Usage;
+use ai_cost_optimizer::store::ExactQuery;
 use jiff::{SignedDuration, Timestamp};
 
 pub(super) fn now() -> Timestamp {
@@ -50,6 +51,7 @@ pub(super) fn record(pico: i64) -> RequestRecord {
         finish_reason: Some(FinishReason::Stop),
         attempts: Vec::new(),
         cache: None,
+        is_audit: false,
         error: None,
     }
 }
@@ -62,6 +64,11 @@ pub(super) fn hit(entry: &CacheEntry) -> RequestRecord {
         usage: Usage::default(),
         ..record(0)
     }
+}
+
+/// A search in a scope for the answer to exactly a prompt.
+pub(super) fn exactly(scope: ScopeHash, prompt_sha256: [u8; 32]) -> ExactQuery {
+    ExactQuery { scope, prompt_sha256, normal_sha256: None, now: now() }
 }
 
 /// A unit vector at an angle to the first axis.
@@ -78,6 +85,7 @@ pub(super) fn entry(scope: u8, prompt: u8, bought_by: &RequestRecord) -> CacheEn
         id: EntryId::new(),
         scope: ScopeHash([scope; 32]),
         prompt_sha256: [prompt; 32],
+        normal_sha256: None,
         prompt_text: Some(format!("prompt {prompt}")),
         embedding: Some(at_angle(f32::from(prompt) / 100.0)),
         text: format!("answer {prompt}"),

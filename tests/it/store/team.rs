@@ -10,10 +10,14 @@ async fn stores() -> Option<Stores> {
     Some(Stores { here, there, _folder: folder })
 }
 
+#[path = "calibration.rs"]
+mod calibration;
 #[path = "contract.rs"]
 mod contract;
 #[path = "outcomes.rs"]
 mod outcomes;
+#[path = "pairs.rs"]
+mod pairs;
 #[path = "records.rs"]
 mod records;
 #[path = "reports.rs"]

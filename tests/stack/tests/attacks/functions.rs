@@ -42,7 +42,7 @@ fn benign(function: &Function) -> Map<String, Value> {
         (_, "extensions.vector") => vector(&[1.0], 384),
         (_, "integer" | "bigint") => json!(5),
         (_, "double precision") => json!(0.5),
-        ("embedder_fingerprint", _) => json!("test"),
+        ("embedder_fingerprint" | "cell", _) => json!("test"),
         _ => Value::Null,
     };
     function.arguments.iter().map(|(name, kind)| (name.clone(), value(name, kind))).collect()
@@ -65,6 +65,11 @@ fn foreign(function: &Function, victim: &Victim) -> Map<String, Value> {
         ("entry_id", json!(victim.entry_id)),
         ("scope_hash", json!(victim.scope_hash)),
         ("prompt_sha256", row("response_cache")["prompt_sha256"].clone()),
+        ("normal_sha256", row("response_cache")["normal_sha256"].clone()),
+        ("query_sha256", row("negative_pairs")["prompt_sha256"].clone()),
+        ("cell", row("calibration")["cell"].clone()),
+        ("epoch", json!(0)),
+        ("most", json!(0)),
         ("query_embedding", victim.embedding.clone()),
         ("embedder_fingerprint", row("response_cache")["embedder_fingerprint"].clone()),
         ("match_threshold", json!(-2)),

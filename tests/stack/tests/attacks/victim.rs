@@ -52,7 +52,8 @@ impl Victim {
         let bought = bought(entry_id, request_id, &scope_hash, &embedding);
         let (provider, model) = (secret("provider"), secret("model"));
         let asked = json!({ "models": [{ "provider": provider, "model": model }] });
-        let mut served = self::request(Uuid::new_v4());
+        let served_id = Uuid::new_v4();
+        let mut served = self::request(served_id);
         served["cache_entry_id"] = json!(entry_id);
         let outcome = json!({ "provider": provider, "model": model, "score": 0.75, "source": "rating" });
         for (function, arguments) in [
@@ -65,9 +66,20 @@ impl Victim {
                     "outcome": outcome, "as_of": moment(),
                 }),
             ),
+            (
+                "rate_response",
+                json!({ "request_id": served_id, "score": 0, "verdict": "wrong", "as_of": moment() }),
+            ),
+            (
+                "record_label",
+                json!({
+                    "scope_hash": hash(), "embedder_fingerprint": secret("labelled"), "epoch": 0,
+                    "cell": secret("cell"), "is_right": false, "is_audit": true,
+                }),
+            ),
         ] {
             let answer = Ask::rpc(function, &arguments).send_as(stack, &token).await;
-            assert_eq!(answer.status, 200, "{answer:?}");
+            assert!([200, 204].contains(&answer.status), "{answer:?}");
         }
         let mut victim =
             Self { user, request_id, entry_id, scope_hash, embedding, rows: Vec::new(), marks: Vec::new() };
@@ -101,7 +113,8 @@ impl Victim {
         let copies = |table: &str, fields: &str, from: &str| {
             format!(
                 "insert into public.{table} select (jsonb_populate_record(t, jsonb_build_object({fields}))).*
-                from public.{table} t, {from} t.ctid = (select min(ctid) from public.{table} where user_id = '{user}');"
+                from public.{table} t, {from} t.ctid = (select min(ctid) from public.{table} where user_id = '{user}')
+                on conflict do nothing;"
             )
         };
         let numbers = format!("generate_series(1, {COPIES}) n where");
@@ -118,6 +131,10 @@ impl Victim {
             ),
             copies("response_feedback", "'request_id', r.id", &requests),
             copies("routing_feedback", "'request_id', r.id", &requests),
+            copies("negative_pairs", "'prompt_sha256', sha256(n::text::bytea)", &numbers),
+            copies("calibration", "'cell', n::text", &numbers),
+            copies("calibration_epochs", "'scope_hash', sha256(n::text::bytea)", &numbers),
+            copies("calibration_sums", "'cell', n::text", &numbers),
             copies("routing_metrics", "'id', gen_random_uuid()", &numbers),
             relations(stack).await.iter().map(|relation| format!("analyze public.{relation};")).collect(),
         ];
@@ -207,7 +224,8 @@ fn request(id: Uuid) -> Value {
 fn bought(id: Uuid, request_id: Uuid, scope_hash: &str, embedding: &Value) -> Value {
     json!({
         "id": id, "scope_hash": scope_hash, "prompt_sha256": hash(), "embedder_fingerprint": secret("embedder"),
-        "embedding": embedding, "prompt_text": secret("prompt"), "response_text": secret("answer"), "provider": secret("provider"),
+        "embedding": embedding, "normal_sha256": hash(), "prompt_text": secret("prompt"),
+        "response_text": secret("answer"), "provider": secret("provider"),
         "model": secret("model"), "input_tokens": number(), "cached_input_tokens": number(),
         "cache_write_tokens": number(), "output_tokens": number(), "reasoning_tokens": number(),
         "cost_pico": number(), "finish_reason": secret("finish"), "request_id": request_id, "created_at": moment(),

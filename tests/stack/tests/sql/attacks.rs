@@ -6,7 +6,7 @@ use supabase_stack::project::Project;
 use supabase_stack::session::Session;
 use uuid::Uuid;
 
-use super::samples::{at_angle, bought, hash, project, record, request, serve, somebody};
+use super::samples::{at_angle, bought, hash, learn, project, record, request, serve, somebody};
 
 async fn relations(project: &Project) -> Vec<String> {
     let mut superuser = project.session("postgres").await.unwrap();
@@ -45,7 +45,7 @@ async fn victim(project: &Project) -> (Uuid, Uuid, Uuid) {
     let user = project.user().await.unwrap();
     let mut session = project.signed_in(user).await.unwrap();
     let (request_id, entry_id) = record(&mut session, 1).await;
-    serve(&mut session, entry_id).await;
+    learn(&mut session, entry_id).await;
     let rate = format!(
         r#"select public.rate_response('{request_id}', 1, 'good', 'secret',
         '{{"provider": "anthropic", "model": "m", "score": 1, "source": "rating"}}')"#
@@ -136,7 +136,7 @@ async fn another_tenant_sees_counts_and_changes_nothing() {
         if relation == "value_metrics" {
             continue;
         }
-        let update = format!("update public.{relation} set created_at = now()");
+        let update = format!("update public.{relation} set user_id = user_id");
         // Nobody changes a live line.
         let expected = if relation == "routing_metrics" { "42501" } else { "" };
         assert_eq!(other.refused(&update).await, expected, "{update}");
@@ -151,7 +151,10 @@ async fn another_tenant_sees_counts_and_changes_nothing() {
     let near = at_angle(0.01);
     for (sql, expected) in [
         (format!("select public.find_request('{request_id}')"), ""),
-        (format!("select id from public.find_cache_entry({}, {})", hash(1), hash(1)), ""),
+        (format!("select id from public.find_cache_entry({0}, {0}, now(), {0})", hash(1)), ""),
+        (format!("select public.cache_evidence({}, 'test') ->> 'tenant'", hash(1)), "[]"),
+        (format!("select public.end_cache_epoch({}, 'test', 0)", hash(1)), ""),
+        ("select public.evict_cache_entries(0)".to_owned(), "0"),
         (format!("select id from public.match_cache_entries('{near}', -2, 200, {}, 'test')", hash(1)), ""),
         (format!("select model from public.nearest_outcomes('{near}', 'test', 200)"), ""),
         ("select public.has_outcomes()".to_owned(), "f"),
@@ -181,6 +184,7 @@ async fn another_tenant_writes_nothing_in_somebodys_name() {
     let before = everything_of(project, user).await;
     let mut other = somebody().await.unwrap();
     let (own_request, own_entry) = record(&mut other, 1).await;
+    learn(&mut other, own_entry).await;
     let own_served = serve(&mut other, entry_id).await;
     other.one(&format!("select public.rate_response('{own_served}', 0)")).await.unwrap();
     for relation in relations(project).await.into_iter().filter(|name| name != "value_metrics") {

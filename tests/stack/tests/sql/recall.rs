@@ -87,6 +87,29 @@ async fn the_nearest_answer_is_found_whoever_owns_how_much_of_the_table() {
     check(&project, &users, "by an index that gives up").await;
 }
 
+/// Has the nearest row be wrong for each question, and gives the shares of those whose next is found first, and of
+/// those that get as many as they want.
+async fn recall_without_the_nearest(session: &mut Session, user: Uuid, scope: u8) -> (f64, f64) {
+    let questions = format!(
+        "lab.nearest n where n.user_id = '{user}' and n.scope_hash = decode(lpad(to_hex({scope}), 64, '0'), 'hex')"
+    );
+    let exclude = format!(
+        "insert into public.negative_pairs (prompt_sha256, cache_entry_id)
+        select sha256(n.question::text::bytea), n.ids[1] from {questions} on conflict do nothing"
+    );
+    session.rows(&exclude).await.unwrap();
+    let sql = format!(
+        "select avg((found.ids[1] = n.ids[2])::int), avg((cardinality(found.ids) = 4)::int)
+        from (select * from {questions}) n, lateral (
+            select array_agg(m.id order by m.similarity desc) as ids
+            from public.match_cache_entries(
+                n.question, -1, 4, n.scope_hash, 'f', now(), sha256(n.question::text::bytea)) m) as found"
+    );
+    let row = session.rows(&sql).await.unwrap().remove(0);
+    let number = |place: usize| row[place].as_ref().unwrap().parse::<f64>().unwrap();
+    (number(0), number(1))
+}
+
 async fn check(project: &Project, users: &[(Uuid, &str)], way: &str) {
     for (user, share) in users {
         let mut session = project.signed_in(*user).await.unwrap();
@@ -95,6 +118,8 @@ async fn check(project: &Project, users: &[(Uuid, &str)], way: &str) {
             assert!(questions >= 10, "{questions}");
             let what = format!("{share}, scope {scope}, {way}: {nearest} of the nearest, {found} of all");
             assert!(nearest >= 0.99 && found >= 1.0, "{what}");
+            let (next, whole) = recall_without_the_nearest(&mut session, *user, scope).await;
+            assert!(next >= 0.99 && whole >= 1.0, "{what}, without it: {next} of the next, {whole} in full");
         }
     }
 }

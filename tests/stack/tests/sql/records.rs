@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::samples::{at_angle, bought, hash, intent, project, record, request, serve, somebody};
+use super::samples::{at_angle, bought, hash, intent, learn, project, record, request, serve, somebody};
 
 #[tokio::test]
 async fn an_intent_becomes_an_end_and_never_again_an_intent() {
@@ -35,7 +35,7 @@ async fn a_request_is_read_back_as_it_was_written() {
     let Some(mut me) = somebody().await else { return };
     let id = Uuid::new_v4();
     let fields = r#""created_at": "2026-11-23T12:00:00.123456Z", "tags": ["a", "b,\"c"], "cost_pico": 9223372036854775807,
-        "complexity_score": 0.1, "similarity": 0.98, "attempts": [{"provider": "x", "cost_pico": null}], "error": "é\t"#;
+        "complexity_score": 0.1, "similarity": 0.98, "is_audit": true, "attempts": [{"provider": "x", "cost_pico": null}], "error": "é\t"#;
     let sql = format!("select public.record_request({})", request(id, &format!("{fields}\"")));
     me.one(&sql).await.unwrap();
     for (field, expected) in [
@@ -46,6 +46,7 @@ async fn a_request_is_read_back_as_it_was_written() {
         ("similarity", "0.98"),
         ("attempts", r#"[{"provider": "x", "cost_pico": null}]"#),
         ("error", "é\t"),
+        ("is_audit", "true"),
         ("response_text", ""),
     ] {
         let found = me.one(&format!("select public.find_request('{id}') ->> '{field}'")).await.unwrap();
@@ -202,12 +203,19 @@ async fn with_a_user_all_rows_go() {
     let Some(project) = project().await else { return };
     let user = project.user().await.unwrap();
     let mut me = project.signed_in(user).await.unwrap();
-    let (request_id, _) = record(&mut me, 1).await;
+    let (request_id, entry_id) = record(&mut me, 1).await;
     me.one(&format!("select public.rate_response('{request_id}', 1)")).await.unwrap();
+    learn(&mut me, entry_id).await;
     let mut superuser = project.session("postgres").await.unwrap();
+    let tables = "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'";
+    let tables: Vec<String> =
+        superuser.rows(tables).await.unwrap().into_iter().map(|mut row| row.remove(0).unwrap()).collect();
+    let any = |table: &String| format!("select count(*) > 0 from public.{table} where user_id = '{user}'");
+    for table in &tables {
+        assert_eq!(superuser.one(&any(table)).await.unwrap(), "t", "{table}");
+    }
     superuser.one(&format!("delete from auth.users where id = '{user}'")).await.unwrap();
-    for table in ["requests", "response_cache", "response_feedback", "routing_feedback", "routing_metrics"] {
-        let sql = format!("select count(*) from public.{table} where user_id = '{user}'");
-        assert_eq!(superuser.one(&sql).await.unwrap(), "0", "{table}");
+    for table in &tables {
+        assert_eq!(superuser.one(&any(table)).await.unwrap(), "f", "{table}");
     }
 }

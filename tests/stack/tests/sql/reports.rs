@@ -8,13 +8,15 @@ use uuid::Uuid;
 use super::samples::{request, somebody};
 
 /// Numbers of one group in the order of [`SUMS`].
-type Sums = [i64; 12];
-const SUMS: [&str; 12] = [
+type Sums = [i64; 14];
+const SUMS: [&str; 14] = [
     "requests",
     "cost_pico",
     "baseline_cost_pico",
     "saved_pico",
     "cache_hits",
+    "audits",
+    "audit_cost_pico",
     "input_tokens",
     "output_tokens",
     "unpriced_requests",
@@ -49,13 +51,14 @@ fn row(number: i64) -> Row {
     let tags: Vec<String> =
         ["a", "b", "c"][..(number % 4) as usize].iter().map(|tag| (*tag).to_owned()).collect();
     let estimated = number % 13 == 0;
+    let audit = number % 4 == 1;
     let text =
         |value: &Option<String>| value.as_ref().map_or("null".to_owned(), |value| format!("\"{value}\""));
     let whole = |value: Option<i64>| value.map_or("null".to_owned(), |value| value.to_string());
     let fields = format!(
         r#""status": "{status}", "source": {}, "created_at": "{day}T23:59:59.999999Z", "provider": {}, "model": {},
         "strategy": "{}", "cost_pico": {}, "baseline_cost_pico": {}, "saved_pico": {}, "worst_case_pico": {number},
-        "cost_estimated": {estimated}, "tags": {tags:?}, "input_tokens": {number}, "output_tokens": 7"#,
+        "cost_estimated": {estimated}, "is_audit": {audit}, "tags": {tags:?}, "input_tokens": {number}, "output_tokens": 7"#,
         text(&source.map(str::to_owned)),
         text(&provider),
         text(&model),
@@ -71,6 +74,8 @@ fn row(number: i64) -> Row {
         saved.and(baseline).unwrap_or(0),
         saved.unwrap_or(0),
         i64::from(matches!(source, Some("cache_exact" | "cache_semantic"))),
+        is_end * i64::from(audit),
+        is_end * i64::from(audit) * cost.unwrap_or(0),
         is_end * number,
         is_end * 7,
         is_end * i64::from(cost.is_none()),
@@ -116,7 +121,7 @@ async fn the_sum_of_the_rows_is_every_report() {
             .await
             .unwrap();
     }
-    let whole = rows.iter().fold([0; 12], |sum, row| add(sum, row.sums));
+    let whole = rows.iter().fold([0; 14], |sum, row| add(sum, row.sums));
     for group_by in ["provider", "model", "strategy", "day", "tag", "source"] {
         let report = format!("(select public.cost_report(null, null, '{group_by}') as r)");
         let totals = sums(&mut me, &format!("{report}, lateral (select r -> 'totals' as v)")).await;

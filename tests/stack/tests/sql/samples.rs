@@ -83,6 +83,17 @@ pub(super) async fn record(session: &mut Session, prompt: u8) -> (Uuid, Uuid) {
     (request_id, entry_id)
 }
 
+/// Has the cache learn that an entry was wrong.
+pub(super) async fn learn(session: &mut Session, entry_id: Uuid) {
+    let served = serve(session, entry_id).await;
+    for sql in [
+        format!("select public.rate_response('{served}', 0, 'wrong') ->> 'pair_excluded'"),
+        format!("select public.record_label({}, 'test', 0, '9', false, true)", hash(1)),
+    ] {
+        session.one(&sql).await.unwrap();
+    }
+}
+
 /// Records a request that an entry answered; gives its id.
 pub(super) async fn serve(session: &mut Session, entry_id: Uuid) -> Uuid {
     let id = Uuid::new_v4();
