@@ -11,7 +11,7 @@ use strum::VariantArray;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::{Auth, Project};
-use crate::cache::admission::DEFAULT_SIMILARITY_THRESHOLD;
+use crate::cache::admission::{CachePolicy, DEFAULT_ERROR_RATE, DEFAULT_SIMILARITY_THRESHOLD};
 use crate::config::{Config, Mode, ProviderConfig};
 use crate::cost::catalogue::Catalogue;
 use crate::cost::models::Models;
@@ -21,7 +21,7 @@ use crate::embed::weights::{ModelName, Reach, WeightsSource};
 use crate::embed::worker::EmbedWorker;
 use crate::embed::{EmbedError, Embedder};
 use crate::mcp::server::Server;
-use crate::pipeline::{Ending, Flights, Pipeline, Settings};
+use crate::pipeline::{Calibrations, Ending, Flights, Pipeline, Settings};
 use crate::providers::anthropic::{self, Anthropic};
 use crate::providers::check::{Contact, contact};
 use crate::providers::fallback::Providers;
@@ -77,7 +77,7 @@ impl App {
             None => Arc::new(LocalStore::new(config.store_path())),
         };
         let settings = Settings {
-            similarity_threshold: config.similarity_threshold.unwrap_or(DEFAULT_SIMILARITY_THRESHOLD),
+            cache_policy: cache_policy(&config),
             cache_ttl: config.cache_ttl,
             baseline,
             request_deadline: config.request_deadline,
@@ -92,6 +92,7 @@ impl App {
             providers,
             payments: TaskTracker::new(),
             flights: Flights::default(),
+            calibrations: Calibrations::default(),
             ending: Ending::default(),
         };
         Ok(Self { config, pipeline, price_lists, team })
@@ -153,6 +154,22 @@ pub fn weights_source(config: &Config) -> anyhow::Result<WeightsSource> {
     let name = ModelName::new(&config.embedding.model_name).context("EMBEDDING_MODEL_NAME")?;
     let data_dir = config.data_dir.clone();
     Ok(WeightsSource { name, folder: config.embedding.model_path.clone(), data_dir })
+}
+
+/// A threshold that is set is one to go by; without audits nobody could say how often hits are wrong.
+fn cache_policy(config: &Config) -> CachePolicy {
+    if let Some(threshold) = config.similarity_threshold {
+        return CachePolicy::Plain { threshold };
+    }
+    if config.cache_audit_rate == Some(0.0) {
+        tracing::warn!(
+            threshold = DEFAULT_SIMILARITY_THRESHOLD,
+            "CACHE_AUDIT_RATE is 0, so nothing bounds how often a similar prompt's answer is wrong"
+        );
+        return CachePolicy::Plain { threshold: DEFAULT_SIMILARITY_THRESHOLD };
+    }
+    let rate = config.cache_error_rate.unwrap_or(DEFAULT_ERROR_RATE);
+    CachePolicy::Calibrated { rate, audit_rate: config.cache_audit_rate }
 }
 
 fn embedder(config: &Config, reach: Reach) -> anyhow::Result<EmbedWorker> {

@@ -85,8 +85,12 @@ pub struct Config {
     /// `SUPABASE_DB_URL`, for `migrate` alone.
     pub supabase_db_url: Option<SecretString>,
     pub embedding: EmbeddingConfig,
-    /// `SIMILARITY_THRESHOLD`, in (0, 1]; default: none, the cache's own.
+    /// `SIMILARITY_THRESHOLD`, in (0, 1]; default: none, the calibrated policy.
     pub similarity_threshold: Option<f32>,
+    /// `CACHE_ERROR_RATE`, in (0, 0.5]; default: 0.02.
+    pub cache_error_rate: Option<f64>,
+    /// `CACHE_AUDIT_RATE`, in [0, 1]; default: a tenth, falling.
+    pub cache_audit_rate: Option<f64>,
     /// `CACHE_TTL`; default: 30 days.
     pub cache_ttl: Duration,
     /// `BASELINE_MODEL`; default: the first priced model of the best tier that is configured.
@@ -152,6 +156,12 @@ impl Config {
                 "a number above 0, at most 1",
                 |text| text.parse().ok().filter(|threshold| *threshold > 0.0 && *threshold <= 1.0),
             )?,
+            cache_error_rate: values.parsed("CACHE_ERROR_RATE", "a share above 0, at most 0.5", |text| {
+                text.parse().ok().filter(|rate| *rate > 0.0 && *rate <= 0.5)
+            })?,
+            cache_audit_rate: values.parsed("CACHE_AUDIT_RATE", "a share from 0 to 1", |text| {
+                text.parse().ok().filter(|rate| (0.0..=1.0).contains(rate))
+            })?,
             cache_ttl: values
                 .parsed("CACHE_TTL", "a time from 1s to 365d, such as 90s, 12h or 30d", duration)?
                 .unwrap_or(Duration::from_secs(30 * 24 * 60 * 60)),

@@ -5,6 +5,7 @@
 //! paid before an intent is written, and once somebody may be paid, a tracked task sees it through to the
 //! record, whether or not the caller still waits.
 
+mod audit;
 mod flights;
 mod journey;
 mod lookup;
@@ -21,6 +22,7 @@ use strum::VariantArray;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::cache::admission::CachePolicy;
 use crate::cost::catalogue::Catalogue;
 use crate::cost::models::Models;
 use crate::cost::savings;
@@ -37,6 +39,7 @@ use crate::routing::candidates::{Supply, eligible, no_provider};
 use crate::routing::{Question, strategy};
 use crate::store::Store;
 
+pub use self::audit::Calibrations;
 use self::flights::Boarding;
 pub use self::flights::Flights;
 use self::journey::Journey;
@@ -47,8 +50,8 @@ pub use self::progress::Progress;
 /// Choices that hold for every request.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Cosine from which an entry is served, where its prompt differs in nothing that an answer would not survive.
-    pub similarity_threshold: f32,
+    /// When the answer to a similar prompt is served.
+    pub cache_policy: CachePolicy,
     /// Life of answers that do not age.
     pub cache_ttl: Duration,
     /// The model that savings are stated against; absent: the first priced one of the best tier.
@@ -79,6 +82,7 @@ pub struct Pipeline {
     /// The payments under way; drained before the program ends.
     pub payments: TaskTracker,
     pub flights: Flights,
+    pub calibrations: Calibrations,
     pub ending: Ending,
 }
 

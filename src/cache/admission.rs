@@ -1,6 +1,7 @@
 //! Which requests the cache may answer, and which answers it may keep.
 
-use super::compare::{Prepared, compare};
+use super::compare::Prepared;
+use super::decision::{Candidate, candidate, nearest_that_agrees};
 use super::freshness::Volatility;
 use super::privacy::is_private;
 use crate::domain::answer::FinishReason;
@@ -13,8 +14,40 @@ const MAX_TEMPERATURE: f64 = 0.3;
 const MAX_UNKNOWN_SHARE: f64 = 0.1;
 /// The cosine that serves an entry, where the user sets none.
 pub const DEFAULT_SIMILARITY_THRESHOLD: f32 = 0.95;
+/// The share of hits that may be wrong, where the user sets none.
+pub const DEFAULT_ERROR_RATE: f64 = 0.02;
 /// Neighbours looked at for one prompt.
 pub const NEIGHBOURS: usize = 5;
+
+/// When the answer to a similar prompt is served.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum CachePolicy {
+    /// From this cosine on, where the prompts differ in nothing that an answer would not survive; nothing is known of
+    /// how often that is wrong.
+    Plain { threshold: f32 },
+    /// While at most this share of hits is wrong.
+    Calibrated {
+        /// In (0, 1).
+        rate: f64,
+        /// The share of hits that are audited, in (0, 1]; absent: a tenth, falling as audits add up.
+        audit_rate: Option<f64>,
+    },
+}
+
+impl CachePolicy {
+    /// Finds the neighbour that may be served; `are_equal` says of two answers that they are one.
+    pub fn candidate<'a>(
+        self,
+        prompt: &str,
+        neighbours: &'a [Neighbour],
+        are_equal: impl Fn(&str, &str) -> bool,
+    ) -> Option<Candidate<'a>> {
+        match self {
+            Self::Plain { threshold } => nearest_that_agrees(prompt, neighbours, threshold),
+            Self::Calibrated { .. } => candidate(prompt, neighbours, are_equal),
+        }
+    }
+}
 
 /// What the cache may do for a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +73,10 @@ pub fn admission(request: &RouteRequest, volatility: Volatility) -> Admission {
     };
     if !is_repeatable || is_kept_out() {
         Admission::Never
-    } else if volatility == Volatility::Live || !request.context.is_empty() || !is_mostly_latin(prompt) {
+    } else if volatility == Volatility::Live
+        || !is_mostly_latin(prompt)
+        || !(request.context.is_empty() || Prepared::new(prompt).stands_alone())
+    {
         Admission::Exact
     } else {
         Admission::Semantic
@@ -50,27 +86,6 @@ pub fn admission(request: &RouteRequest, volatility: Volatility) -> Admission {
 /// Says whether an embedding stands for the whole prompt, so that its neighbours mean something.
 pub fn is_comparable(is_truncated: bool, unknown_share: f64) -> bool {
     !is_truncated && unknown_share <= MAX_UNKNOWN_SHARE
-}
-
-/// A neighbour to serve, and how probably it answers the prompt.
-#[derive(Debug, Clone, Copy)]
-pub struct Chosen<'a> {
-    pub neighbour: &'a Neighbour,
-    /// In [0, 1].
-    pub score: f64,
-}
-
-/// Chooses the neighbour to serve: of those that are near enough, and whose prompt differs in nothing that an answer
-/// would not survive, the one that most probably answers the prompt. One whose prompt is not known is none.
-pub fn choose<'a>(prompt: &str, neighbours: &'a [Neighbour], threshold: f32) -> Option<Chosen<'a>> {
-    let near = neighbours.iter().filter(|neighbour| neighbour.similarity >= threshold);
-    let prepared = Prepared::new(prompt);
-    let compared = near.filter_map(|neighbour| {
-        let cached = Prepared::new(neighbour.entry.prompt_text.as_deref()?);
-        let comparison = compare(&prepared, &cached, neighbour.similarity);
-        comparison.veto.is_none().then_some(Chosen { neighbour, score: comparison.score })
-    });
-    compared.max_by(|left, right| left.score.total_cmp(&right.score))
 }
 
 /// Says whether an answer may be kept: whole, not empty, and without anything private.
@@ -107,12 +122,7 @@ fn wants_something_new(prompt: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::ids::{EntryId, RequestId};
-    use crate::domain::model::{ModelRef, ProviderId};
     use crate::domain::prompt::{Prompt, Role, Turn};
-    use crate::domain::record::{CacheEntry, ScopeHash};
-    use crate::domain::usage::Usage;
-    use jiff::Timestamp;
 
     fn request(prompt: &str) -> RouteRequest {
         RouteRequest::new(Prompt::new(prompt).expect("a prompt"))
@@ -129,57 +139,17 @@ mod tests {
         check(&plain, Admission::Semantic);
         check(&RouteRequest { temperature: Some(0.3), ..plain.clone() }, Admission::Semantic);
         check(&RouteRequest { temperature: Some(0.7), ..plain.clone() }, Admission::Never);
-        check(&RouteRequest { cache: CacheMode::Off, ..plain.clone() }, Admission::Never);
+        check(&RouteRequest { cache: CacheMode::Off, ..plain }, Admission::Never);
         check(&request("Write a poem about rain"), Admission::Never);
         check(&request("Give me another one"), Admission::Never);
         check(&request("Mail jane@example.com about it"), Admission::Never);
         let turn = Turn { role: Role::User, text: "Hi".into() };
-        check(&RouteRequest { context: vec![turn], ..plain }, Admission::Exact);
+        check(&RouteRequest { context: vec![turn.clone()], ..request("and with tea?") }, Admission::Exact);
+        let later = |prompt: &str| RouteRequest { context: vec![turn.clone()], ..request(prompt) };
+        check(&later("yes please"), Admission::Exact);
+        check(&later("How long does a bank transfer to Spain usually take?"), Admission::Semantic);
         check(&request("What is the weather now?"), Admission::Exact);
         check(&request("无语是什么意思?"), Admission::Exact);
-    }
-
-    fn neighbour(prompt_text: Option<&str>, similarity: f32) -> Neighbour {
-        let entry = CacheEntry {
-            id: EntryId::new(),
-            scope: ScopeHash([0; 32]),
-            prompt_sha256: [0; 32],
-            normal_sha256: None,
-            prompt_text: prompt_text.map(str::to_owned),
-            embedding: None,
-            text: "an answer".into(),
-            reference: ModelRef { provider: ProviderId::Anthropic, model: "m".into() },
-            usage: Usage::default(),
-            cost: None,
-            finish_reason: FinishReason::Stop,
-            request_id: RequestId::new(),
-            created_at: Timestamp::UNIX_EPOCH,
-            expires_at: Timestamp::MAX,
-        };
-        Neighbour { similarity, entry }
-    }
-
-    #[test]
-    fn of_the_near_neighbours_one_is_served_whose_words_say_the_same() {
-        let prompt = "How do I turn notifications on in version 3?";
-        let check = |neighbours: &[(Option<&str>, f32)], expected: Option<&str>| {
-            let neighbours: Vec<Neighbour> =
-                neighbours.iter().map(|(text, similarity)| neighbour(*text, *similarity)).collect();
-            let chosen = choose(prompt, &neighbours, 0.95);
-            assert!(chosen.is_none_or(|chosen| (0.0..=1.0).contains(&chosen.score)));
-            let text = chosen.and_then(|chosen| chosen.neighbour.entry.prompt_text.as_deref());
-            assert_eq!(text, expected, "{neighbours:?}");
-        };
-        let same = "How can I turn notifications on in version 3?";
-        check(&[(Some(same), 0.97)], Some(same));
-        check(&[(Some(same), 0.94)], None);
-        check(&[(None, 0.99)], None);
-        // Opposites and other numbers are nearer than what means the same.
-        check(&[(Some("How do I turn notifications off in version 3?"), 0.99)], None);
-        check(
-            &[(Some("How do I turn notifications on in version 4?"), 0.99), (Some(same), 0.96)],
-            Some(same),
-        );
     }
 
     #[test]

@@ -3,10 +3,13 @@
 //! It looks nothing up. A doubt is a miss: the program pays rather than guesses.
 
 pub mod admission;
+pub mod answers;
+pub mod betting;
 pub mod calibration;
 pub mod compare;
 pub mod consensus;
 pub mod decision;
+pub mod evidence;
 pub mod freshness;
 pub mod privacy;
 pub mod retirement;

@@ -38,7 +38,7 @@ pub(super) struct PairsArguments {
     /// Tab-separated with a header, or JSON lines: text_a and text_b (or a and b), and if you like id, label
     /// (or same_answer; 1: the answer to a also answers b), context_a and context_b
     file: PathBuf,
-    /// ours, or plain:T for a cosine of at least T
+    /// ours, plain:T for a cosine of at least T, or answers: whether two answers say the same
     #[arg(long, default_value = "ours")]
     policy: Policy,
 }

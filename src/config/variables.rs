@@ -55,11 +55,15 @@ pub const VARIABLES: [Variable; 45] = [
     not_yet("EMBEDDING_PRECISION", "f32", "`f32`, `bf16` or `int8`"),
     honoured(
         "SIMILARITY_THRESHOLD",
-        "0.95",
-        "cosine in (0, 1] from which a cached answer is served for a similar prompt",
+        "",
+        "cosine in (0, 1] from which a cached answer is served for a similar prompt, in the place of the calibrated policy",
     ),
-    not_yet("CACHE_ERROR_RATE", "", "bound on wrong answers per semantic hit"),
-    not_yet("CACHE_AUDIT_RATE", "", "share of semantic hits that are paid for again to check them"),
+    honoured("CACHE_ERROR_RATE", "0.02", "bound on wrong answers per semantic hit, in (0, 0.5]"),
+    honoured(
+        "CACHE_AUDIT_RATE",
+        "0.1, falling to 0.03",
+        "share of semantic hits that are paid for again to check them; 0: none, and a cosine of 0.95 decides",
+    ),
     honoured(
         "CACHE_TTL",
         "30d",

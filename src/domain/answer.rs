@@ -111,7 +111,10 @@ pub struct CacheHit {
     pub entry_id: EntryId,
     /// Cosine of prompt and cached prompt in [-1, 1]; 1 for an exact hit.
     pub similarity: f32,
-    /// The probability in [0, 1] that this answers the prompt; absent for an exact hit.
+    /// How surely this answers the prompt, in [0, 1]; absent for an exact hit.
     pub score: Option<f64>,
+    /// The upper bound on the share of wrong hits that it was served within; absent for an exact hit, where nothing is
+    /// calibrated, and in what a store gives back.
+    pub error_bound: Option<f64>,
     pub age_seconds: u64,
 }

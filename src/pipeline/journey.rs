@@ -5,6 +5,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 
 use super::Settings;
+use super::audit::Comparand;
 use super::lookup::CachePlan;
 use crate::domain::decision::Decision;
 use crate::domain::ids::RequestId;
@@ -21,6 +22,8 @@ pub(super) struct Journey {
     pub(super) request: RouteRequest,
     pub(super) cache: CachePlan,
     pub(super) degraded: Vec<String>,
+    /// What the cache could answer, to compare with what is bought.
+    pub(super) comparand: Option<Comparand>,
 }
 
 impl Journey {
@@ -35,6 +38,7 @@ impl Journey {
             cache: CachePlan::new(&request, at, settings.cache_ttl),
             request,
             degraded: Vec::new(),
+            comparand: None,
         }
     }
 

@@ -7,12 +7,14 @@ use jiff::{SignedDuration, Timestamp};
 use super::Pipeline;
 use super::flights::FlightKey;
 use super::journey::Journey;
-use crate::cache::admission::{Admission, Chosen, NEIGHBOURS, admission, choose, is_comparable, may_store};
+use crate::cache::admission::{Admission, NEIGHBOURS, admission, is_comparable, may_store};
+use crate::cache::compare::normalised;
 use crate::cache::freshness::Volatility;
 use crate::cache::privacy::is_private;
 use crate::cache::scope::{period, prompt_sha256, scope_of};
 use crate::domain::answer::{CacheHit, Source};
 use crate::domain::decision::StrategyName;
+use crate::domain::evidence::EvidenceKey;
 use crate::domain::ids::EntryId;
 use crate::domain::outcome::{Outcome, OutcomeQuery};
 use crate::domain::prompt::{CacheMode, RouteRequest};
@@ -24,7 +26,7 @@ use crate::store::{ExactQuery, NearestQuery, Recorded};
 const EMBEDDER_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long a request waits for its embedding, queue included, before it goes on without.
-const EMBEDDING_LIMIT: Duration = Duration::from_secs(5);
+pub(super) const EMBEDDING_LIMIT: Duration = Duration::from_secs(5);
 
 /// Outcomes that routing looks at for one prompt.
 const OUTCOMES: usize = 200;
@@ -36,6 +38,8 @@ pub(super) struct CachePlan {
     scope: ScopeHash,
     ttl: Duration,
     pub(super) prompt_sha256: [u8; 32],
+    /// Of the prompt without what means nothing, for prose.
+    normal_sha256: Option<[u8; 32]>,
 }
 
 /// An answer to serve.
@@ -55,6 +59,7 @@ impl CachePlan {
             scope: scope_of(request, period(volatility, at).as_deref()),
             ttl: volatility.ttl(stable_ttl),
             prompt_sha256: prompt_sha256(prompt),
+            normal_sha256: normalised(prompt).map(|form| prompt_sha256(&form)),
         }
     }
 
@@ -74,7 +79,7 @@ impl Pipeline {
         let query = ExactQuery {
             scope: plan.scope,
             prompt_sha256: plan.prompt_sha256,
-            normal_sha256: None,
+            normal_sha256: plan.normal_sha256,
             now: journey.at,
         };
         match self.store.find_exact(query).await {
@@ -153,14 +158,14 @@ impl Pipeline {
             limit: NEIGHBOURS,
             now: journey.at,
         };
+        let key = EvidenceKey { scope: query.scope, fingerprint: query.embedding.fingerprint.clone() };
         match self.store.match_cache_entries(query).await {
             Ok(neighbours) => {
-                let prompt = journey.request.prompt.as_str();
-                let Chosen { neighbour, score } =
-                    choose(prompt, &neighbours, self.settings.similarity_threshold)?;
+                let (neighbour, score, bound) = self.choose(journey, key, &neighbours).await?;
                 let mut found =
                     found(neighbour.entry.clone(), neighbour.similarity, Source::CacheSemantic, journey.at);
                 found.hit.score = Some(score);
+                found.hit.error_bound = bound;
                 Some(found)
             }
             Err(error) => {
@@ -208,7 +213,7 @@ impl Journey {
             id: EntryId::new(),
             scope: self.cache.scope,
             prompt_sha256: self.cache.prompt_sha256,
-            normal_sha256: None,
+            normal_sha256: self.cache.normal_sha256,
             prompt_text: (self.cache.admission == Admission::Semantic)
                 .then(|| self.request.prompt.as_str().to_owned()),
             // An embedding that was made for routing alone stands for too little to serve an answer by.
@@ -231,6 +236,7 @@ fn found(entry: CacheEntry, similarity: f32, source: Source, now: Timestamp) -> 
         entry_id: entry.id,
         similarity,
         score: None,
+        error_bound: None,
         age_seconds: u64::try_from(age).unwrap_or(0),
     };
     Found { entry, hit, source }

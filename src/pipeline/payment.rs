@@ -60,6 +60,7 @@ impl Pipeline {
             .filter_map(|call| Some(self.price(call, decision.candidates.get(call.candidate)?, &journey)))
             .collect();
         let mut record = journey.intent(&decision);
+        record.is_audit = journey.comparand.as_ref().is_some_and(|comparand| comparand.is_audit);
         record.cost = priced.iter().map(|priced| priced.attempt.cost).sum();
         record.cost_estimated = priced.iter().any(|priced| priced.attempt.cost_estimated);
         record.provider_latency_ms = priced.iter().map(|priced| priced.attempt.latency_ms).sum();
@@ -101,6 +102,12 @@ impl Pipeline {
         }
         match text {
             Some(text) => {
+                if let Some(comparand) = journey.comparand.take()
+                    && record.finish_reason == Some(FinishReason::Stop)
+                {
+                    let (pipeline, bought) = (self.clone(), text.clone());
+                    self.payments.spawn(async move { pipeline.learn(comparand, &bought).await });
+                }
                 let simulated = self.settings.simulated;
                 Ok((Routed { record, text, degraded: journey.degraded, simulated }, entry))
             }

@@ -121,8 +121,13 @@ impl Pipeline {
             Ok((routed, entry)) => {
                 let paid = routed.record;
                 record.source = Some(if entry.is_some() { Source::CacheExact } else { Source::Provider });
-                record.cache =
-                    entry.map(|entry_id| CacheHit { entry_id, similarity: 1.0, score: None, age_seconds: 0 });
+                record.cache = entry.map(|entry_id| CacheHit {
+                    entry_id,
+                    similarity: 1.0,
+                    score: None,
+                    error_bound: None,
+                    age_seconds: 0,
+                });
                 record.baseline = self.baseline(&paid.usage, journey.at);
                 record.finish_reason = paid.finish_reason;
                 record.reference = paid.reference;

@@ -65,6 +65,10 @@ fn a_bad_value_is_named_with_what_is_accepted() {
     refuses(&[("SIMILARITY_THRESHOLD", "1.5")], &["SIMILARITY_THRESHOLD", "`1.5`", "at most 1"]);
     refuses(&[("SIMILARITY_THRESHOLD", "NaN")], &["SIMILARITY_THRESHOLD"]);
     refuses(&[("REQUEST_DEADLINE_MS", "10")], &["REQUEST_DEADLINE_MS", "`10`", "1000"]);
+    refuses(&[("CACHE_ERROR_RATE", "0")], &["CACHE_ERROR_RATE", "`0`", "at most 0.5"]);
+    refuses(&[("CACHE_ERROR_RATE", "2%")], &["CACHE_ERROR_RATE"]);
+    refuses(&[("CACHE_AUDIT_RATE", "1.1")], &["CACHE_AUDIT_RATE", "`1.1`", "0 to 1"]);
+    refuses(&[("CACHE_AUDIT_RATE", "NaN")], &["CACHE_AUDIT_RATE"]);
     refuses(&[("CACHE_TTL", "soon")], &["CACHE_TTL", "`soon`", "12h"]);
     refuses(&[("CACHE_TTL", "-1h")], &["CACHE_TTL"]);
     refuses(&[("DEFAULT_STRATEGY", "magic")], &["DEFAULT_STRATEGY", "`magic`", "hybrid"]);

@@ -2,12 +2,22 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::LazyLock;
 
-use crate::cache::admission::{Admission, admission, is_comparable};
-use crate::cache::compare::{Prepared, SCORE_THRESHOLD, compare, normalised};
+use crate::cache::admission::{Admission, DEFAULT_ERROR_RATE, admission, is_comparable};
+use crate::cache::answers::agree;
+use crate::cache::betting::Weight;
+use crate::cache::calibration::{Calibration, PRIOR};
+use crate::cache::compare::{Prepared, normalised, veto};
+use crate::cache::decision::{Near, judge};
+use crate::cache::evidence::Threshold;
 use crate::cache::freshness::Volatility;
 use crate::domain::prompt::{Prompt, RouteRequest};
 use crate::embed::Embedded;
+
+/// From which score on a scope is served that has no labels of its own.
+static FIRST_THRESHOLD: LazyLock<Option<Threshold>> =
+    LazyLock::new(|| Calibration::new(DEFAULT_ERROR_RATE, PRIOR.clone()).threshold());
 
 /// A cache policy that an experiment runs.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -16,9 +26,11 @@ pub(super) enum Policy {
     Plain(f32),
     /// vCache, with at most this share of wrong answers per request; for streams only.
     VCache(f64),
-    /// Vetoes and the verifier's score. The program itself has the vetoes, and wants a cosine of
-    /// `SIMILARITY_THRESHOLD` until scores are calibrated.
+    /// The program's own. A pair of prompts is judged as if nothing else were cached, from the score that a scope
+    /// without labels of its own begins with.
     Ours,
+    /// Not a policy for prompts: whether two answers say the same, as the program's labels have it; for pairs only.
+    Answers,
 }
 
 impl fmt::Display for Policy {
@@ -27,6 +39,7 @@ impl fmt::Display for Policy {
             Self::Plain(threshold) => write!(f, "plain:{threshold}"),
             Self::VCache(share) => write!(f, "vcache:{share}"),
             Self::Ours => f.write_str("ours"),
+            Self::Answers => f.write_str("answers"),
         }
     }
 }
@@ -41,12 +54,13 @@ impl FromStr for Policy {
             || text.strip_prefix("vcache:")?.parse().ok().filter(|share| *share > 0.0 && *share < 1.0);
         match text {
             "ours" => Ok(Self::Ours),
+            "answers" => Ok(Self::Answers),
             _ if text.starts_with("vcache:") => vcache()
                 .map(Self::VCache)
                 .ok_or_else(|| "use vcache:D with a share D between 0 and 1".to_owned()),
             _ => plain()
                 .map(Self::Plain)
-                .ok_or_else(|| "use ours, or plain:T with a cosine T from -1 to 1".to_owned()),
+                .ok_or_else(|| "use ours, answers, or plain:T with a cosine T from -1 to 1".to_owned()),
         }
     }
 }
@@ -55,7 +69,7 @@ impl FromStr for Policy {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Decision {
     pub(super) is_served: bool,
-    /// The cosine under `plain`, else the verifier's probability.
+    /// The cosine under `plain` and `answers`, else the cache's score.
     pub(super) score: f64,
     pub(super) reason: &'static str,
 }
@@ -83,13 +97,25 @@ impl Policy {
             // Two prompts alone have taught it nothing, so it asks.
             Self::VCache(_) => Decision { is_served: false, score: f64::from(cosine), reason: "explore" },
             Self::Ours => decide_ours(new, cached, cosine),
+            Self::Answers => {
+                let is_whole = !new.embedded.truncated && !cached.embedded.truncated;
+                let agreed = agree(new.text, cached.text, is_whole.then_some(cosine));
+                let reason = match agreed {
+                    Some(true) => "same",
+                    Some(false) => "different",
+                    None => "undecided",
+                };
+                Decision { is_served: agreed == Some(true), score: f64::from(cosine), reason }
+            }
         }
     }
 }
 
 fn decide_ours(new: &Side<'_>, cached: &Side<'_>, cosine: f32) -> Decision {
-    let comparison = compare(&new.prepared, &cached.prepared, cosine);
-    let refuse = |reason| Decision { is_served: false, score: comparison.score, reason };
+    let near = Near { prepared: &cached.prepared, similarity: cosine, group: () };
+    let scores = judge(&new.prepared, &[near]).map(|judged| judged.scores);
+    let score = scores.map_or(0.0, |scores| scores.verified.clamp(0.0, 1.0));
+    let refuse = |reason| Decision { is_served: false, score, reason };
     let sides = [new, cached];
     if new.context != cached.context {
         return refuse("context");
@@ -113,10 +139,13 @@ fn decide_ours(new: &Side<'_>, cached: &Side<'_>, cosine: f32) -> Decision {
     if !sides.iter().all(|side| is_comparable(side.embedded.truncated, side.embedded.unknown_share)) {
         return refuse("not_comparable");
     }
-    match comparison.veto {
-        Some(veto) => refuse(veto.into()),
-        None if comparison.score < SCORE_THRESHOLD => refuse("score"),
-        None => Decision { is_served: true, score: comparison.score, reason: "verified" },
+    let Some(scores) = scores else {
+        return refuse(veto(&new.prepared, &cached.prepared).map_or("score", Into::into));
+    };
+    if FIRST_THRESHOLD.is_some_and(|threshold| threshold.serves(scores.cell(Weight::WHOLE))) {
+        Decision { is_served: true, score, reason: "verified" }
+    } else {
+        refuse("score")
     }
 }
 

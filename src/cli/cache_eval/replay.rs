@@ -8,9 +8,11 @@ use statrs::distribution::{Beta, ContinuousCDF as _};
 use super::policy::Policy;
 use super::vcache::VCache;
 use crate::cache::admission::NEIGHBOURS;
-use crate::cache::calibration::{Calibration, Evidence, Scores, Weight, audit_rate};
+use crate::cache::betting::Weight;
+use crate::cache::calibration::{Calibration, audit_rate};
 use crate::cache::compare::{Prepared, normalised};
 use crate::cache::decision::{Judged, Near, judge};
+use crate::cache::evidence::{Evidence, Scores};
 use crate::domain::embedding::Embedding;
 
 /// Prefixes with fewer hits say little about a share.
@@ -200,6 +202,7 @@ impl<'a> Cache<'a> {
         match self.policy {
             Policy::Plain(threshold) => self.ask_plain(place, threshold, tally),
             Policy::VCache(_) => self.ask_vcache(place, draw, tally),
+            Policy::Answers => self.keep(place),
             Policy::Ours => self.ask_ours(place, draw, tally),
         }
         tally.epochs = self.calibration.epoch();

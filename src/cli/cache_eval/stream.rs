@@ -13,8 +13,9 @@ use super::policy::{Policy, is_semantic};
 use super::records::{Record, read};
 use super::replay::{Item, Stream, Tally};
 use super::{Exit, embedder, progress};
-use crate::cache::calibration::{Evidence, PRIOR};
+use crate::cache::calibration::PRIOR;
 use crate::cache::compare::Prepared;
+use crate::cache::evidence::Evidence;
 use crate::cli::print;
 use crate::config::Config;
 use crate::embed::Embedder as _;
@@ -95,7 +96,10 @@ pub(super) fn run(config: &Config, arguments: &StreamArguments) -> anyhow::Resul
         }
     }
     if let (Some(file), Some(sum)) = (&arguments.evidence, &sum) {
-        let lines = sum.evidence().cells().map(|(cell, counts)| format!("{cell}\t{}\t{}\n", counts.right, counts.wrong));
+        let lines = sum
+            .evidence()
+            .cells()
+            .map(|(cell, counts)| format!("{cell}\t{}\t{}\n", counts.right, counts.wrong));
         std::fs::write(file, lines.collect::<String>())
             .with_context(|| format!("{} cannot be written", file.display()))?;
     }

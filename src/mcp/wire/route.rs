@@ -70,11 +70,14 @@ pub(super) struct ComplexityOutput {
 #[derive(Debug, Serialize, JsonSchema)]
 struct CacheOutput {
     similarity: f64,
-    /// Probability that the cached answer answers this prompt; absent for an exact hit
+    /// How surely the cached answer answers this prompt, 0-1; absent for an exact hit
     #[serde(skip_serializing_if = "Option::is_none")]
     score: Option<f64>,
     entry_id: String,
     age_seconds: u64,
+    /// Upper bound on the share of such hits that are wrong, at 95 %
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_bound: Option<f64>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -208,6 +211,7 @@ impl From<&CacheHit> for CacheOutput {
             score: hit.score.map(|score| (score * 1e6).round() / 1e6),
             entry_id: hit.entry_id.to_string(),
             age_seconds: hit.age_seconds,
+            error_bound: hit.error_bound.map(|bound| (bound * 1e4).ceil() / 1e4),
         }
     }
 }

@@ -133,6 +133,7 @@ fn record(row: &Row<'_>) -> rusqlite::Result<RequestRecord> {
             entry_id,
             similarity,
             score: cache_score,
+            error_bound: None,
             age_seconds: age.and_then(|age| u64::try_from(age).ok()).unwrap_or(0),
         }),
         is_audit: row.get(36)?,

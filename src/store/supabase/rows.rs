@@ -168,6 +168,7 @@ impl TryFrom<RequestRow> for RequestRecord {
                 entry_id,
                 similarity,
                 score: row.cache_score,
+                error_bound: None,
                 age_seconds: row.cache_age_seconds.map_or(0, count),
             }),
             is_audit: row.is_audit,

@@ -276,6 +276,14 @@ impl Conversation {
         at(&result, "/structuredContent").clone()
     }
 
+    /// Reads a resource of JSON.
+    pub(crate) fn resource(&mut self, uri: &str) -> Value {
+        let id = self.request("resources/read", &json!({ "uri": uri }));
+        let answer = self.answer(&id);
+        let text = at(&answer, "/result/contents/0/text").as_str().unwrap();
+        serde_json::from_str(text).unwrap()
+    }
+
     /// Calls a tool that must refuse, and gives its words.
     pub(crate) fn refused(&mut self, tool: &str, arguments: &Value) -> String {
         let result = self.call(tool, arguments);

@@ -65,6 +65,7 @@ fn any_record() -> impl Strategy<Value = RequestRecord> {
             entry_id: EntryId::new(),
             similarity,
             score,
+            error_bound: None,
             age_seconds: u64::from(age),
         })
     });

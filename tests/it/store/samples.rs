@@ -60,7 +60,13 @@ pub(super) fn record(pico: i64) -> RequestRecord {
 pub(super) fn hit(entry: &CacheEntry) -> RequestRecord {
     RequestRecord {
         source: Some(Source::CacheExact),
-        cache: Some(CacheHit { entry_id: entry.id, similarity: 1.0, score: None, age_seconds: 1 }),
+        cache: Some(CacheHit {
+            entry_id: entry.id,
+            similarity: 1.0,
+            score: None,
+            error_bound: None,
+            age_seconds: 1,
+        }),
         usage: Usage::default(),
         ..record(0)
     }
