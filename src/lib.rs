@@ -27,7 +27,7 @@
 //! 3. The sum of the rows is every report.
 //! 4. stdout carries JSON-RPC, or a command's result, and nothing else. Prompts, answers and keys are in no
 //!    log, error, URL or argument list.
-//! 5. A cached answer is served only inside its scope; a doubt is a miss.
+//! 5. A cached answer is served only inside its scope and its bound on wrong answers; a doubt is a miss.
 //! 6. Every call to a provider is in `attempts` and in the totals, also one that failed.
 //! 7. An unknown price is no price: it is never zero, and reports count it apart.
 //! 8. No user of a project sees another's row, count or error; a record that waits on this machine is sent under its

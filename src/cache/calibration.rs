@@ -15,7 +15,7 @@ use crate::domain::evidence::CacheEvidence;
 /// The chance that a bound is ever broken, in all epochs together.
 pub const ALPHA: f64 = 0.05;
 
-/// What every scope begins with: 800 labels of customers' questions and assistants' commands (`data/prior.tsv`).
+/// What every scope begins with: 1,000 labels of customers' questions and assistants' commands (`data/prior.tsv`).
 pub static PRIOR: LazyLock<Evidence> =
     LazyLock::new(|| include_str!("data/prior.tsv").parse().unwrap_or_default());
 
@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn the_prior_serves_the_surest_until_it_is_contradicted() {
         let mut calibration = Calibration::new(0.02, PRIOR.clone());
-        assert_eq!(calibration.threshold().map(|threshold| EDGES[threshold.edge]), Some(0.91));
+        assert_eq!(calibration.threshold().map(|threshold| EDGES[threshold.edge]), Some(0.88));
         assert_eq!(Calibration::new(0.005, PRIOR.clone()).threshold(), None);
         let cell = Scores { verified: 0.95, cosine: 0.95 }.cell(Weight::WHOLE);
         let errors = (1..100).find(|_| {

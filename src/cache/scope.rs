@@ -59,7 +59,7 @@ mod tests {
     use super::*;
     use crate::domain::decision::Quality;
     use crate::domain::prompt::{Prompt, Role, Turn};
-    use std::collections::HashSet;
+    use std::collections::{HashMap, HashSet};
 
     fn request() -> RouteRequest {
         RouteRequest::new(Prompt::new("x").expect("a prompt"))
@@ -89,6 +89,46 @@ mod tests {
         let mut scopes: HashSet<_> = requests.iter().map(|request| scope_of(request, None)).collect();
         scopes.insert(scope_of(&request(), Some("2026-11-23")));
         assert_eq!(scopes.len(), requests.len() + 1);
+    }
+
+    /// Many requests that differ little: equal scopes are equal requests, in all that an answer depends on.
+    #[test]
+    fn a_hundred_thousand_requests_share_no_scope_by_chance() {
+        let mut draw = fastrand::Rng::with_seed(11);
+        let mut seen: HashMap<ScopeHash, String> = HashMap::new();
+        for _ in 0..100_000 {
+            let mut text = || ["", "a", "b", "ab", "some", "none", "user"][draw.usize(..7)].to_owned();
+            let (system, model, turns) = (text(), text(), [text(), text()]);
+            let context: Vec<Turn> = turns[..draw.usize(..3)]
+                .iter()
+                .map(|text| turn(if draw.bool() { Role::User } else { Role::Assistant }, text))
+                .collect();
+            let request = RouteRequest {
+                quality: [Quality::Economy, Quality::Balanced, Quality::Best][draw.usize(..3)],
+                system: draw.bool().then_some(system),
+                pinned_model: draw.bool().then_some(model),
+                temperature: draw.bool().then_some(0.2),
+                max_output_tokens: 1 << draw.u32(8..13),
+                context,
+                ..request()
+            };
+            let period = draw.bool().then_some("2026-11-25");
+            let fields = format!(
+                "{:?}",
+                (
+                    request.quality,
+                    &request.system,
+                    &request.pinned_model,
+                    request.temperature,
+                    request.max_output_tokens,
+                    request.context.iter().map(|turn| (turn.role.as_str(), &turn.text)).collect::<Vec<_>>(),
+                    period,
+                )
+            );
+            let before = seen.entry(scope_of(&request, period)).or_insert_with(|| fields.clone());
+            assert_eq!(*before, fields);
+        }
+        assert!(seen.len() > 50_000, "{}", seen.len());
     }
 
     #[test]

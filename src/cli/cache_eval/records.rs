@@ -81,15 +81,29 @@ fn json_lines(text: &str) -> anyhow::Result<Vec<Record>> {
         let object: HashMap<String, Value> = serde_json::from_str(line).map_err(|error| {
             anyhow!("line {line_number}, column {}: no JSON object in one line", error.column())
         })?;
-        let plain = object.into_iter().filter_map(|(name, value)| match value {
-            Value::Null => None,
-            Value::String(text) => Some((name, text)),
-            // A list of turns is compared as it is written.
-            other => Some((name, other.to_string())),
-        });
-        records.push(Record { line: line_number, fields: plain.collect() });
+        let mut fields = HashMap::new();
+        for (name, value) in object {
+            if let Some((text, before)) = last_turn(&value) {
+                fields.insert(format!("context_{}", name.trim_start_matches("text_")), before);
+                fields.insert(name, text);
+            } else if let Value::String(text) = value {
+                fields.insert(name, text);
+            } else if !value.is_null() {
+                fields.insert(name, value.to_string());
+            }
+        }
+        records.push(Record { line: line_number, fields });
     }
     Ok(records)
+}
+
+/// Takes a conversation, a list of objects with `role` and `content`, apart: its last text, and the turns before it as
+/// one text, empty where there are none. `None` for anything else.
+fn last_turn(value: &Value) -> Option<(String, String)> {
+    let (last, before) = value.as_array()?.split_last()?;
+    let text = last.get("content")?.as_str()?.to_owned();
+    let before = if before.is_empty() { String::new() } else { Value::from(before.to_vec()).to_string() };
+    Some((text, before))
 }
 
 #[cfg(test)]
@@ -112,6 +126,17 @@ mod tests {
             assert_eq!(record.truth(&["label", "same_answer"]).unwrap(), Some(true));
             assert_eq!(record.truth(&["context_a"]).unwrap(), None);
         }
+    }
+
+    #[test]
+    fn a_conversation_is_its_last_turn_and_the_turns_before() {
+        let line = r#"{"a": [{"role": "user", "content": "one"}, {"role": "user", "content": "two"}],
+            "text_b": [{"role": "user", "content": "three"}], "c": [1, 2]}"#;
+        let records = json_lines(&line.replace('\n', "")).unwrap();
+        let [record] = records.as_slice() else { panic!("one row") };
+        assert_eq!((record.optional(&["a"]), record.optional(&["text_b"])), (Some("two"), Some("three")));
+        assert!(record.optional(&["context_a"]).unwrap().contains("\"one\""));
+        assert_eq!((record.optional(&["context_b"]), record.optional(&["c"])), (Some(""), Some("[1,2]")));
     }
 
     #[test]
