@@ -36,7 +36,7 @@ pub struct RequestRecord {
     pub id: RequestId,
     pub created_at: Timestamp,
     pub status: RequestStatus,
-    /// SHA-256 of the prompt, and of the turns before it where there are some; the text itself is not kept.
+    /// SHA-256 of the prompt's bytes; the text itself is not kept.
     pub prompt_sha256: [u8; 32],
     pub session: Option<String>,
     pub tags: Vec<String>,
