@@ -61,6 +61,11 @@ impl Pipeline {
             .collect();
         let mut record = journey.intent(&decision);
         record.is_audit = journey.comparand.as_ref().is_some_and(|comparand| comparand.is_audit);
+        if record.is_audit {
+            record
+                .reason
+                .push_str("; an audit: the cache could have answered, and is compared with this answer");
+        }
         record.cost = priced.iter().map(|priced| priced.attempt.cost).sum();
         record.cost_estimated = priced.iter().any(|priced| priced.attempt.cost_estimated);
         record.provider_latency_ms = priced.iter().map(|priced| priced.attempt.latency_ms).sum();

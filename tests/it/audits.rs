@@ -67,6 +67,8 @@ fn an_audit_is_paid_for_reported_and_learned_from() {
     let audited = setting.route(SIMILAR);
     assert_eq!(at(&audited, "/source"), "provider", "{audited}");
     assert_eq!(setting.provider.asked().len(), 2);
+    let reason = at(&audited, "/reason").as_str().unwrap();
+    assert!(reason.contains("an audit: the cache could have answered"), "{reason}");
     let policy = setting.policy(1);
     assert_eq!(at(&policy, "/kind"), "calibrated");
     // The provider says the same to every prompt.
