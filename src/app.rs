@@ -163,7 +163,7 @@ fn cache_policy(config: &Config) -> CachePolicy {
     }
     if config.cache_audit_rate == Some(0.0) {
         tracing::warn!(
-            threshold = DEFAULT_SIMILARITY_THRESHOLD,
+            threshold = %DEFAULT_SIMILARITY_THRESHOLD,
             "CACHE_AUDIT_RATE is 0, so nothing bounds how often a similar prompt's answer is wrong"
         );
         return CachePolicy::Plain { threshold: DEFAULT_SIMILARITY_THRESHOLD };

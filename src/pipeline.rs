@@ -161,7 +161,7 @@ impl Pipeline {
         let mut record = journey.record(RequestStatus::Completed);
         record.reason = format!(
             "a cached answer to {} prompt, {} s old, similarity {:.3}",
-            if source == Source::CacheExact { "this very" } else { "a similar" },
+            if entry.prompt_sha256 == journey.cache.prompt_sha256 { "this very" } else { "a similar" },
             hit.age_seconds,
             hit.similarity
         );
