@@ -1,12 +1,10 @@
 //! Which requests the cache may answer, and which answers it may keep.
 
 use super::compare::Prepared;
-use super::decision::{Candidate, candidate, nearest_that_agrees};
 use super::freshness::Volatility;
 use super::privacy::is_private;
 use crate::domain::answer::FinishReason;
 use crate::domain::prompt::{CacheMode, RouteRequest, is_mostly_latin};
-use crate::domain::record::Neighbour;
 
 /// Warmer requests want a new answer each time.
 const MAX_TEMPERATURE: f64 = 0.3;
@@ -32,21 +30,6 @@ pub enum CachePolicy {
         /// The share of hits that are audited, in (0, 1]; absent: a tenth, falling as audits add up.
         audit_rate: Option<f64>,
     },
-}
-
-impl CachePolicy {
-    /// Finds the neighbour that may be served; `are_equal` says of two answers that they are one.
-    pub fn candidate<'a>(
-        self,
-        prompt: &str,
-        neighbours: &'a [Neighbour],
-        are_equal: impl Fn(&str, &str) -> bool,
-    ) -> Option<Candidate<'a>> {
-        match self {
-            Self::Plain { threshold } => nearest_that_agrees(prompt, neighbours, threshold),
-            Self::Calibrated { .. } => candidate(prompt, neighbours, are_equal),
-        }
-    }
 }
 
 /// What the cache may do for a request.

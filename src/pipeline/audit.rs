@@ -10,8 +10,8 @@ use super::lookup::EMBEDDING_LIMIT;
 use crate::cache::admission::CachePolicy;
 use crate::cache::answers::{agree, are_equal};
 use crate::cache::betting::Weight;
-use crate::cache::calibration::Calibration;
-use crate::cache::decision::Candidate;
+use crate::cache::calibration::{self, Calibration};
+use crate::cache::decision::{Candidate, candidate, nearest_that_agrees};
 use crate::cache::evidence::{Cell, Scores};
 use crate::domain::evidence::{EvidenceKey, Label};
 use crate::domain::record::Neighbour;
@@ -76,12 +76,14 @@ impl Pipeline {
         neighbours: &'a [Neighbour],
     ) -> Option<(&'a Neighbour, f64, Option<f64>)> {
         let prompt = journey.request.prompt.as_str();
-        let Candidate { neighbour, scores } =
-            self.settings.cache_policy.candidate(prompt, neighbours, are_equal)?;
         let (rate, audit_rate) = match self.settings.cache_policy {
-            CachePolicy::Plain { .. } => return Some((neighbour, scores.verified, None)),
+            CachePolicy::Plain { threshold } => {
+                let Candidate { neighbour, scores } = nearest_that_agrees(prompt, neighbours, threshold)?;
+                return Some((neighbour, scores.verified, None));
+            }
             CachePolicy::Calibrated { rate, audit_rate } => (rate, audit_rate),
         };
+        let Candidate { neighbour, scores } = candidate(prompt, neighbours, are_equal)?;
         let known = match self.known(&key, rate).await {
             Ok(known) => known,
             Err(error) => {
@@ -90,7 +92,7 @@ impl Pipeline {
             }
         };
         let Known { calibration, audits } = &*known;
-        let audit_rate = audit_rate.unwrap_or_else(|| crate::cache::calibration::audit_rate(*audits));
+        let audit_rate = audit_rate.unwrap_or_else(|| calibration::audit_rate(*audits));
         let serves =
             calibration.threshold().is_some_and(|threshold| threshold.serves(scores.cell(Weight::WHOLE)));
         let is_audit = serves && fastrand::f64() < audit_rate;
