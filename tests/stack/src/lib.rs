@@ -28,9 +28,11 @@ pub mod session;
 use std::path::PathBuf;
 
 /// Gives the folder of the PostgreSQL to use, with `bin/initdb` in it: `TEST_POSTGRES_DIR`, which `tests/run` sets.
-#[expect(clippy::disallowed_methods, reason = "the tests' own variable is no setting of the program")]
 pub fn distribution() -> Option<PathBuf> {
-    std::env::var_os("TEST_POSTGRES_DIR")
-        .map(PathBuf::from)
-        .filter(|folder| folder.join("bin/initdb").is_file())
+    variable("TEST_POSTGRES_DIR").map(PathBuf::from).filter(|folder| folder.join("bin/initdb").is_file())
+}
+
+#[expect(clippy::disallowed_methods, reason = "the tests' own variables are no settings of the program")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }

@@ -79,7 +79,7 @@ impl Cluster {
             .args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "-D"])
             .arg(folder.join("data")))?;
         let settings = folder.join("data/postgresql.auto.conf");
-        let shared_buffers = std::env::var("TEST_SHARED_BUFFERS").unwrap_or_else(|_| "128MB".to_owned());
+        let shared_buffers = crate::variable("TEST_SHARED_BUFFERS").unwrap_or_else(|| "128MB".to_owned());
         fs::write(&settings, format!("{SETTINGS}shared_buffers = '{shared_buffers}'\n"))?;
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let keeper = as_server(Path::new("/bin/sh"))

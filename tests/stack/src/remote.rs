@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::keys::{sign_with_secret, unix_seconds};
 use crate::project::add_users;
 use crate::session::Session;
+use crate::variable;
 
 /// How long tokens of the users are valid.
 const TOKEN_SECONDS: u64 = 3_600;
@@ -35,9 +36,4 @@ pub async fn project(users: usize) -> io::Result<Option<Value>> {
     };
     let users: Vec<Value> = ids.iter().map(user).collect();
     Ok(Some(json!({ "url": url, "anon_key": key, "is_remote": true, "users": users })))
-}
-
-#[expect(clippy::disallowed_methods, reason = "the tests' own variables are no settings of the program")]
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
