@@ -36,6 +36,7 @@ use crate::domain::usage::Usage;
 use crate::embed::worker::EmbedWorker;
 use crate::providers::fallback::Providers;
 use crate::routing::candidates::{Supply, eligible, no_provider};
+use crate::routing::success::Learned;
 use crate::routing::{Question, strategy};
 use crate::store::Store;
 
@@ -152,7 +153,10 @@ impl Pipeline {
     ) -> Result<Decision, RouteError> {
         let supply = Supply { models: &self.models, catalogue: &self.catalogue, configured };
         let candidates = eligible(supply, request, at)?;
-        Ok(strategy(request.strategy).decide(&Question { request, candidates: &candidates, evidence }))
+        let learned = Learned::default();
+        let question =
+            Question { request, candidates: &candidates, evidence, learned: &learned, embedding: None };
+        Ok(strategy(request.strategy).decide(&question))
     }
 
     /// Answers from the cache: it costs nothing, and saves what the baseline would have cost.

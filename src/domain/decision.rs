@@ -69,12 +69,24 @@ pub struct CostEstimate {
     pub high: Usd,
 }
 
+/// How well a model is expected to answer, in [0, 1].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ExpectedQuality {
+    pub mean: f64,
+    /// The true share of good answers lies above it with a probability of 95 %.
+    pub low: f64,
+    /// The true share of good answers lies below it with a probability of 95 %.
+    pub high: f64,
+}
+
 /// A model that could answer, with its price where it has one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Candidate {
     pub card: ModelCard,
     /// Absent: the model has no known price.
     pub estimate: Option<CostEstimate>,
+    /// Absent: the decision was made without expecting anything.
+    pub expected_quality: Option<ExpectedQuality>,
 }
 
 /// Models to ask, in order, and why in this order.

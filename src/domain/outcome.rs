@@ -43,4 +43,6 @@ pub struct Outcome {
     pub score: Score,
     pub source: OutcomeSource,
     pub age_seconds: u64,
+    /// The session that it came from, where one is known.
+    pub session: Option<String>,
 }

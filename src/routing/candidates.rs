@@ -85,7 +85,11 @@ pub fn eligible(
     }
     let candidates: Vec<Candidate> = fitting
         .into_iter()
-        .map(|card| Candidate { card: card.clone(), estimate: estimate(supply.catalogue, card, request, at) })
+        .map(|card| Candidate {
+            card: card.clone(),
+            estimate: estimate(supply.catalogue, card, request, at),
+            expected_quality: None,
+        })
         .collect();
     affordable(candidates, request)
 }

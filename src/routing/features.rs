@@ -2,6 +2,7 @@
 //!
 //! Words are compared whole, so that "approve" is not "prove" and "classic" is no "class".
 
+use super::words::{count_words, words};
 use crate::domain::prompt::is_mostly_latin;
 
 /// Marks on the surface of a prompt.
@@ -258,14 +259,8 @@ impl Features {
     /// Reads the marks off a text.
     pub fn of(text: &str) -> Self {
         let lower = text.to_lowercase();
-        let words: Vec<&str> = lower
-            .split(|character: char| {
-                !(character.is_alphanumeric() || matches!(character, '-' | '\'' | '+' | '_'))
-            })
-            .map(|word| word.trim_matches(|edge| matches!(edge, '-' | '\'')))
-            .filter(|word| !word.is_empty())
-            .collect();
-        let count = |list: &[&str]| words.iter().filter(|word| list.contains(word)).count();
+        let words = words(&lower);
+        let count = |list: &[&str]| count_words(&words, list);
         let signs = |list: &[&str]| list.iter().filter(|sign| text.contains(**sign)).count();
         let opening = words.join(" ");
         let is_lookup = LOOKUP_OPENINGS.iter().any(|start| {

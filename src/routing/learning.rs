@@ -1,36 +1,40 @@
-//! Strategies that go by the outcomes of similar prompts, and by complexity where there are none.
+//! Strategies that go by outcomes, and by complexity where there are none.
 //!
-//! Of the models that are expected to answer nearly as well as the best, the cheapest is chosen. The two
-//! strategies differ in what they expect before they have seen anything.
+//! Of every model a quality is expected: what the prompt's looks or the models table say, then what all outcomes say
+//! ([`super::success`]), then what the outcomes of similar prompts say. Once the past tells what a price of quality does
+//! ([`super::ledger`]), the model of the largest quality − price · cost is chosen; before that, the cheapest that is
+//! expected to reach the floor. The two strategies differ in what they expect before they have seen anything.
 
-use std::cmp::Reverse;
+use std::cmp::Ordering;
 
 use super::complexity::{ByComplexity, required_tier};
 use super::evidence::{Expectation, Prior, expectation};
+use super::explanation::{Expected, reason};
+use super::input::input;
+use super::ledger::Rule;
 use super::{Question, Strategy};
 use crate::domain::decision::{Candidate, Complexity, Confidence, Decision, Quality, StrategyName};
 use crate::domain::model::ModelCard;
 
-/// `learning` leaves its prior soon.
-const LEARNING_STRENGTH: f64 = 2.0;
-/// `hybrid` takes more to be talked out of what the prompt looks like.
-const HYBRID_STRENGTH: f64 = 8.0;
 /// What `hybrid` expects of every model that is good enough for the prompt's looks; judged, not measured.
 const GOOD_ENOUGH: f64 = 0.9;
 /// What each missing tier takes from it; judged, not measured.
 const MISSING_TIER: f64 = 0.2;
 
-/// Evidence of the chosen model (outcomes of the very same prompt) from which a decision may be trusted.
-const MEDIUM_FROM: f64 = 2.0;
-const HIGH_FROM: f64 = 10.0;
-/// Models whose outcomes are told.
-const TOLD: usize = 3;
+/// Evidence of the chosen model (outcomes of the very same prompt) from which a decision may be trusted; 200 outcomes
+/// of prompts that have nothing to do with each other make about 10.
+const MEDIUM_FROM: f64 = 10.0;
+const HIGH_FROM: f64 = 30.0;
 
 /// Chooses by outcomes.
 #[derive(Debug, Clone, Copy)]
 pub struct ByOutcomes {
     name: StrategyName,
     without_evidence: &'static str,
+    /// Outcomes of a model, of any prompts, that outweigh what was thought of it before.
+    doubt: f64,
+    /// Outcomes of the very same prompt that outweigh what all other outcomes say.
+    strength: f64,
 }
 
 impl ByOutcomes {
@@ -38,20 +42,48 @@ impl ByOutcomes {
     pub const LEARNING: Self = Self {
         name: StrategyName::Learning,
         without_evidence: "learning has no outcomes of similar prompts to go by, so complexity decides: ",
+        doubt: 2.0,
+        strength: 4.0,
     };
     /// Expects of each model what the prompt's looks say.
     pub const HYBRID: Self = Self {
         name: StrategyName::Hybrid,
         without_evidence: "hybrid has no outcomes of similar prompts yet, so complexity alone decides: ",
+        doubt: 8.0,
+        strength: 10.0,
     };
 
+    /// Expects something of every candidate, in their order.
+    pub fn expect(self, question: &Question<'_>) -> Vec<Expectation> {
+        self.expect_beside(question, ByComplexity.decide(question).complexity)
+    }
+
+    fn expect_beside(self, question: &Question<'_>, complexity: Complexity) -> Vec<Expectation> {
+        let input = (!question.learned.is_empty())
+            .then(|| input(question.request.prompt.as_str(), question.embedding));
+        let expect = |candidate: &Candidate| {
+            let reference = &candidate.card.reference;
+            let mut prior = self.prior(&candidate.card, question.request.quality, complexity);
+            if let (Some(input), Some(fit)) = (&input, question.learned.fit(reference)) {
+                let mean = fit.mean(input).clamp(0.0, 1.0);
+                prior.mean = (fit.weight() * mean + self.doubt * prior.mean) / (fit.weight() + self.doubt);
+                // As many outcomes of one kind as would leave the mean as unsure.
+                prior.outcomes = (0.25 / fit.variance(input).max(1e-6)).min(fit.weight() + self.doubt);
+            }
+            expectation(reference, prior, question.evidence)
+        };
+        question.candidates.iter().map(expect).collect()
+    }
+
     fn prior(self, card: &ModelCard, quality: Quality, complexity: Complexity) -> Prior {
-        if self.name == StrategyName::Learning {
-            return Prior { mean: card.quality_prior, strength: LEARNING_STRENGTH };
-        }
-        let wanted = required_tier(quality, complexity.tier);
-        let missing = (wanted as u8).saturating_sub(card.tier as u8);
-        Prior { mean: GOOD_ENOUGH - MISSING_TIER * f64::from(missing), strength: HYBRID_STRENGTH }
+        let mean = if self.name == StrategyName::Learning {
+            card.quality_prior
+        } else {
+            let wanted = required_tier(quality, complexity.tier);
+            let missing = (wanted as u8).saturating_sub(card.tier as u8);
+            GOOD_ENOUGH - MISSING_TIER * f64::from(missing)
+        };
+        Prior { mean, strength: self.strength, outcomes: self.doubt }
     }
 }
 
@@ -59,48 +91,94 @@ impl Strategy for ByOutcomes {
     fn decide(&self, question: &Question<'_>) -> Decision {
         let by_complexity = ByComplexity.decide(question);
         let quality = question.request.quality;
-        let expect = |candidate: &Candidate| {
-            let prior = self.prior(&candidate.card, quality, by_complexity.complexity);
-            expectation(&candidate.card.reference, prior, question.evidence)
-        };
-        let mut expected: Vec<(Candidate, Expectation)> =
-            question.candidates.iter().map(|candidate| (candidate.clone(), expect(candidate))).collect();
-        if expected.iter().all(|(_, expectation)| expectation.outcomes == 0) {
+        let expected = self.expect_beside(question, by_complexity.complexity);
+        let knows = |candidate: &Candidate| question.learned.fit(&candidate.card.reference).is_some();
+        if expected.iter().all(|expectation| expectation.outcomes == 0)
+            && !question.candidates.iter().any(knows)
+        {
             return Decision {
                 confidence: Confidence::Low,
                 reason: format!("{}{}", self.without_evidence, by_complexity.reason),
                 ..by_complexity
             };
         }
-        let best = expected.iter().map(|(_, expectation)| expectation.quality).fold(0.0, f64::max);
-        let reaches = |expectation: &Expectation| expectation.quality >= floor(quality) * best;
-        expected.sort_by(|(left, left_expectation), (right, right_expectation)| {
-            let key = |candidate: &Candidate, expectation: &Expectation| {
-                let price = candidate.estimate.map(|estimate| estimate.expected);
-                // Those that reach the floor by price, where an unknown one is last; the others by quality alone.
-                let price = reaches(expectation).then_some((price.is_none(), price));
-                (Reverse(price.is_some()), price)
-            };
-            key(left, left_expectation)
-                .cmp(&key(right, right_expectation))
-                .then(right_expectation.quality.total_cmp(&left_expectation.quality))
-                .then_with(|| left.card.reference.cmp(&right.card.reference))
+        let mut expected: Vec<Expected> = question
+            .candidates
+            .iter()
+            .zip(expected)
+            .map(|(candidate, expectation)| Expected {
+                candidate: Candidate { expected_quality: Some(expectation.quality), ..candidate.clone() },
+                expectation,
+            })
+            .collect();
+        let rule = question.learned.rule(floor(quality));
+        sort(&mut expected, rule, quality, question);
+        let differs = by_complexity.candidates.first().filter(|first| {
+            expected.first().is_some_and(|chosen| chosen.candidate.card.reference != first.card.reference)
         });
-        let reaching = expected.iter().filter(|(_, expectation)| reaches(expectation)).count();
-        let reason = explain(self.name, quality, &expected, reaching);
-        let weight = expected.first().map_or(0.0, |(_, expectation)| expectation.weight);
+        let reason = reason(self.name, question, rule, &expected, differs);
+        let weight = expected.first().map_or(0.0, |chosen| chosen.expectation.weight);
         Decision {
             strategy: self.name,
             complexity: by_complexity.complexity,
             confidence: confidence(weight),
             reason,
-            candidates: expected.into_iter().map(|(candidate, _)| candidate).collect(),
+            candidates: expected.into_iter().map(|expected| expected.candidate).collect(),
         }
     }
 }
 
-/// Gives the share of the best model's expected quality that a choice must reach.
-const fn floor(quality: Quality) -> f64 {
+/// Puts first what is to be asked first.
+fn sort(expected: &mut [Expected], rule: Rule, quality: Quality, question: &Question<'_>) {
+    let best = expected.iter().map(Expected::mean).fold(0.0, f64::max);
+    let best_alone = expected
+        .iter()
+        .filter_map(|expected| {
+            let reference = &expected.candidate.card.reference;
+            Some((question.learned.mean(reference)?, reference.clone()))
+        })
+        .max_by(|left, right| left.0.total_cmp(&right.0))
+        .map(|(_, reference)| reference);
+    expected.sort_by(|left, right| {
+        let by_quality = right.mean().total_cmp(&left.mean());
+        let by_rule = match rule {
+            // An unknown price sorts after every known one.
+            Rule::Price(price) => {
+                let utility =
+                    |expected: &Expected| expected.cost().map(|cost| expected.mean() - price * cost);
+                match (utility(left), utility(right)) {
+                    (Some(left), Some(right)) => right.total_cmp(&left),
+                    (left, right) => right.is_some().cmp(&left.is_some()),
+                }
+            }
+            Rule::BestAlone => {
+                let is_best =
+                    |expected: &Expected| Some(&expected.candidate.card.reference) == best_alone.as_ref();
+                is_best(right).cmp(&is_best(left)).then(by_quality)
+            }
+            // Those that reach the floor by price, the others by quality alone.
+            Rule::Unknown => {
+                let reaches = |expected: &Expected| expected.mean() >= floor(quality) * best;
+                match (reaches(left), reaches(right)) {
+                    (true, true) => Ordering::Equal,
+                    (false, false) => by_quality,
+                    (left, right) => right.cmp(&left),
+                }
+            }
+        };
+        let price = |expected: &Expected| {
+            let price = expected.candidate.estimate.map(|estimate| estimate.expected);
+            (price.is_none(), price)
+        };
+        by_rule
+            .then_with(|| price(left).cmp(&price(right)))
+            .then(by_quality)
+            .then_with(|| left.candidate.card.reference.cmp(&right.candidate.card.reference))
+    });
+}
+
+/// Gives the share of the best model's quality that a choice must reach.
+pub const fn floor(quality: Quality) -> f64 {
     match quality {
         Quality::Economy => 0.90,
         Quality::Balanced => 0.95,
@@ -116,51 +194,10 @@ fn confidence(weight: f64) -> Confidence {
     }
 }
 
-fn explain(
-    name: StrategyName,
-    quality: Quality,
-    expected: &[(Candidate, Expectation)],
-    reaching: usize,
-) -> String {
-    let mut known: Vec<&(Candidate, Expectation)> =
-        expected.iter().filter(|(_, expectation)| expectation.outcomes > 0).collect();
-    known.sort_by(|left, right| right.1.weight.total_cmp(&left.1.weight));
-    let told: Vec<String> = known
-        .iter()
-        .take(TOLD)
-        .map(|(candidate, expectation)| {
-            format!(
-                "{} of {} similar prompts went well on {} (expected quality {:.2})",
-                expectation.good, expectation.outcomes, candidate.card.reference, expectation.quality
-            )
-        })
-        .collect();
-    let mut reason = format!("{name}: {}", told.join(", "));
-    // Of equals the first, and the choice is the first of all.
-    let best = expected.iter().rev().max_by(|left, right| left.1.quality.total_cmp(&right.1.quality));
-    if let (Some((chosen, expectation)), Some((best, best_expectation))) = (expected.first(), best) {
-        let price = chosen
-            .estimate
-            .map_or_else(|| "price unknown".to_owned(), |estimate| format!("about {}", estimate.expected));
-        reason.push_str(&format!(
-            "; quality {quality} asks for {:.2} of the best ({:.2}, {}); {} ({:.2}) is chosen: the cheapest of {reaching} \
-             that reach it, {price}",
-            floor(quality),
-            best_expectation.quality,
-            best.card.reference,
-            chosen.card.reference,
-            expectation.quality
-        ));
-    }
-    if let Some((next, expectation)) = expected.get(1) {
-        reason.push_str(&format!("; next would be {} ({:.2})", next.card.reference, expectation.quality));
-    }
-    reason
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::evidence::tests::outcome;
+    use super::super::success::Learned;
     use super::*;
     use crate::domain::decision::CostEstimate;
     use crate::domain::model::{ModelRef, ProviderId, Tier};
@@ -183,6 +220,7 @@ mod tests {
                 source: "a test".to_owned(),
             },
             estimate: Some(CostEstimate { low: cost, expected: cost, high: cost }),
+            expected_quality: None,
         }
     }
 
@@ -198,7 +236,17 @@ mod tests {
     fn decide(strategy: ByOutcomes, quality: Quality, evidence: &[Outcome]) -> Decision {
         let prompt = Prompt::new("What is the capital of France?").expect("a prompt");
         let request = RouteRequest { quality, ..RouteRequest::new(prompt) };
-        strategy.decide(&Question { request: &request, candidates: &candidates(), evidence })
+        let learned = Learned::default();
+        strategy.decide(&question(&request, &candidates(), evidence, &learned))
+    }
+
+    fn question<'a>(
+        request: &'a RouteRequest,
+        candidates: &'a [Candidate],
+        evidence: &'a [Outcome],
+        learned: &'a Learned,
+    ) -> Question<'a> {
+        Question { request, candidates, evidence, learned, embedding: None }
     }
 
     fn order(decision: &Decision) -> Vec<&str> {
@@ -236,7 +284,8 @@ mod tests {
                 let decision = decide(strategy, Quality::Balanced, &evidence);
                 let prompt = Prompt::new("What is the capital of France?").expect("a prompt");
                 let request = RouteRequest::new(prompt);
-                let question = Question { request: &request, candidates: &candidates(), evidence: &evidence };
+                let (candidates, learned) = (candidates(), Learned::default());
+                let question = question(&request, &candidates, &evidence, &learned);
                 let by_complexity = ByComplexity.decide(&question);
                 assert_eq!(decision.candidates, by_complexity.candidates);
                 assert_eq!(decision.strategy, StrategyName::Complexity);

@@ -6,11 +6,26 @@
 pub mod candidates;
 pub mod complexity;
 pub mod evidence;
+mod explanation;
 pub mod features;
 pub mod learning;
+pub mod ledger;
 pub mod outcomes;
+pub mod success;
 
+pub mod focus;
+pub mod input;
+pub mod ridge;
+pub mod surface;
+
+mod arithmetic;
+pub mod cascade;
+pub mod checks;
+mod words;
+
+use self::success::Learned;
 use crate::domain::decision::{Candidate, Decision, StrategyName};
+use crate::domain::embedding::Embedding;
 use crate::domain::outcome::Outcome;
 use crate::domain::prompt::RouteRequest;
 
@@ -22,6 +37,10 @@ pub struct Question<'a> {
     pub candidates: &'a [Candidate],
     /// How similar prompts were answered, in any order; empty where nothing is known.
     pub evidence: &'a [Outcome],
+    /// What all outcomes together say.
+    pub learned: &'a Learned,
+    /// Of the prompt, or of [`focus::focus`] of it where it is longer than the embedder reads.
+    pub embedding: Option<&'a Embedding>,
 }
 
 /// A way to choose a model.

@@ -50,6 +50,7 @@ impl Outcomes {
                     score: Score::new(row.get(2)?).map_err(|error| unreadable(2, error))?,
                     source: named(row, 3)?,
                     age_seconds: age_seconds(time(row, 4)?, query.now),
+                    session: None,
                 });
             }
         }

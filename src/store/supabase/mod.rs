@@ -254,6 +254,7 @@ impl Store for SupabaseStore {
                 score: Score::new(row.score).map_err(|_| Unreadable("score"))?,
                 source: parsed(&row.source)?,
                 age_seconds: u64::try_from(query.now.duration_since(row.created_at).as_secs()).unwrap_or(0),
+                session: None,
             })
         };
         Ok(rows.into_iter().map(outcome).collect::<Result<_, _>>()?)

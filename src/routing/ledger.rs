@@ -1,0 +1,237 @@
+//! What a quality floor costs: how each price of quality would have done on past prompts, against the best single model.
+//!
+//! A price λ is the quality that one unit of cost must buy; a prompt goes to the model of the largest p − λ·cost. Of each
+//! λ on a ladder the ledger keeps sums of what its choices scored, predicted before the outcome was known. A floor f then
+//! gets the largest λ whose mean of (score − f · best single model's score) is surely not negative: mean − z·s/√n ≥ 0.
+
+use crate::domain::model::ModelRef;
+
+/// Prices on the ladder; the first is 0, the others a geometric series.
+const RUNGS: usize = 48;
+const LOWEST: f64 = 0.002;
+const RATIO: f64 = 1.2;
+/// Prompts that are not enough to promise anything by, as what they count together.
+const FEWEST: f64 = 50.0;
+/// Standard errors by which a promise is on the safe side: those of the past and of as many prompts to come.
+const MARGIN: f64 = 2.33;
+/// After so many prompts one counts half, since the expectations of then were worse.
+const HALF_LIFE: f64 = 1_000.0;
+
+/// What was expected of one model for a prompt, and what came of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Trial<'a> {
+    pub reference: &'a ModelRef,
+    /// Expected quality, in [0, 1], from before the outcome.
+    pub expected: f64,
+    /// Forecast cost, in any unit that all trials share.
+    pub cost: f64,
+    /// In [0, 1]; absent: this model was not asked, so that what was expected stands for it.
+    pub score: Option<f64>,
+}
+
+impl Trial<'_> {
+    fn score_or_expected(&self) -> f64 {
+        self.score.unwrap_or(self.expected)
+    }
+}
+
+/// How a floor is to be kept.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Rule {
+    /// Too few outcomes to promise anything by.
+    Unknown,
+    /// Choose the largest expected quality − price · cost.
+    Price(f64),
+    /// No mixture of models is sure to keep the floor: ask the one that does best.
+    BestAlone,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+struct Rung {
+    score: f64,
+    squares: f64,
+    /// Σ of its score times that of the best single model.
+    products: f64,
+}
+
+/// Sums over past prompts for every price.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ledger {
+    rungs: [Rung; RUNGS],
+    best_score: f64,
+    best_squares: f64,
+    /// Σ of each prompt's dearest model, so that prices mean the same in any currency.
+    dearest: f64,
+    weight: f64,
+    squared_weight: f64,
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self {
+            rungs: [Rung::default(); RUNGS],
+            best_score: 0.0,
+            best_squares: 0.0,
+            dearest: 0.0,
+            weight: 0.0,
+            squared_weight: 0.0,
+        }
+    }
+}
+
+impl Ledger {
+    /// Adds a prompt; `best` is the model that did best so far. Trials that are not finite are left out.
+    pub fn add(&mut self, trials: &[Trial<'_>], best: &ModelRef, weight: f64) {
+        let usable: Vec<&Trial<'_>> = trials
+            .iter()
+            .filter(|trial| trial.expected.is_finite() && trial.cost.is_finite() && trial.cost >= 0.0)
+            .collect();
+        let Some(alone) = usable.iter().find(|trial| trial.reference == best) else { return };
+        if usable.iter().all(|trial| trial.score.is_none()) || !weight.is_finite() || weight <= 0.0 {
+            return;
+        }
+        self.fade((-weight / HALF_LIFE).exp2());
+        self.weight += weight;
+        self.squared_weight += weight * weight;
+        self.dearest += weight * usable.iter().map(|trial| trial.cost).fold(0.0, f64::max);
+        let best_score = alone.score_or_expected();
+        self.best_score += weight * best_score;
+        self.best_squares += weight * best_score * best_score;
+        let unit = self.unit();
+        for (rung, price) in self.rungs.iter_mut().zip(prices()) {
+            let utility = |trial: &Trial<'_>| trial.expected - price * trial.cost / unit;
+            let chosen = usable.iter().max_by(|left, right| {
+                utility(left).total_cmp(&utility(right)).then(right.cost.total_cmp(&left.cost))
+            });
+            let score = chosen.map_or(0.0, |trial| trial.score_or_expected());
+            rung.score += weight * score;
+            rung.squares += weight * score * score;
+            rung.products += weight * score * best_score;
+        }
+    }
+
+    /// Says how a floor, as a share of the best single model's quality, is to be kept; the price is per unit of cost.
+    pub fn rule(&self, floor: f64) -> Rule {
+        if self.prompts() < FEWEST {
+            return Rule::Unknown;
+        }
+        let keeps = |rung: &Rung| {
+            let mean = (rung.score - floor * self.best_score) / self.weight;
+            let squares = rung.squares - 2.0 * floor * rung.products + floor * floor * self.best_squares;
+            let variance = (squares / self.weight - mean * mean).max(0.0);
+            mean - MARGIN * (variance / self.prompts()).sqrt() >= 0.0
+        };
+        self.rungs
+            .iter()
+            .zip(prices())
+            .rev()
+            .find(|(rung, _)| keeps(rung))
+            .map_or(Rule::BestAlone, |(_, price)| Rule::Price(price / self.unit()))
+    }
+
+    /// Gives the prompts behind it, as a number that counted in full.
+    pub fn prompts(&self) -> f64 {
+        if self.squared_weight > 0.0 { self.weight * self.weight / self.squared_weight } else { 0.0 }
+    }
+
+    fn unit(&self) -> f64 {
+        if self.dearest > 0.0 { self.dearest / self.weight } else { 1.0 }
+    }
+
+    fn fade(&mut self, factor: f64) {
+        for rung in &mut self.rungs {
+            rung.score *= factor;
+            rung.squares *= factor;
+            rung.products *= factor;
+        }
+        self.best_score *= factor;
+        self.best_squares *= factor;
+        self.dearest *= factor;
+        self.weight *= factor;
+        self.squared_weight *= factor * factor;
+    }
+}
+
+fn prices() -> impl DoubleEndedIterator<Item = f64> + ExactSizeIterator {
+    (0..RUNGS).map(|rung| if rung == 0 { 0.0 } else { LOWEST * RATIO.powi(rung as i32 - 1) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::model::ProviderId;
+    use proptest::prelude::{prop, prop_assert, proptest};
+
+    fn models() -> [ModelRef; 2] {
+        ["cheap", "good"].map(|model| ModelRef { provider: ProviderId::Ollama, model: model.to_owned() })
+    }
+
+    /// Adds prompts of two kinds: an easy one both models answer, a hard one only the good model does.
+    fn learned(prompts: usize, easy_of_ten: usize, expected: impl Fn(bool) -> f64) -> Ledger {
+        let [cheap, good] = models();
+        let mut ledger = Ledger::default();
+        for place in 0..prompts {
+            let is_easy = place % 10 < easy_of_ten;
+            let score = Some(f64::from(u8::from(is_easy)));
+            let trials = [
+                Trial { reference: &cheap, expected: expected(is_easy), cost: 1.0, score },
+                Trial { reference: &good, expected: 0.99, cost: 10.0, score: Some(1.0) },
+            ];
+            ledger.add(&trials, &good, 1.0);
+        }
+        ledger
+    }
+
+    #[test]
+    fn a_price_is_promised_only_where_the_past_kept_the_floor() {
+        let told_apart = |is_easy: bool| if is_easy { 0.9 } else { 0.2 };
+        assert_eq!(Ledger::default().rule(0.95), Rule::Unknown);
+        assert_eq!(learned(40, 7, told_apart).rule(0.95), Rule::Unknown);
+        let Rule::Price(price) = learned(400, 7, told_apart).rule(0.95) else { panic!("a price") };
+        // Easy prompts go to the cheap model, hard ones do not.
+        assert!(0.9 - price > 0.99 - 10.0 * price && 0.2 - price < 0.99 - 10.0 * price, "{price}");
+        // Who cannot tell them apart pays for quality.
+        let blind = learned(400, 7, |_| 0.7).rule(0.95);
+        assert!(matches!(blind, Rule::Price(price) if 0.7 - price < 0.99 - 10.0 * price), "{blind:?}");
+        // Whoever expects too much of the cheap model is found out.
+        assert_eq!(learned(400, 7, |_| 1.0).rule(0.95), Rule::BestAlone);
+        assert!(matches!(learned(400, 7, |_| 1.0).rule(0.5), Rule::Price(_)));
+    }
+
+    proptest! {
+        #[test]
+        fn a_lower_floor_never_asks_for_more(
+            prompts in prop::collection::vec((0.0..=1.0_f64, 0.0..=1.0_f64, 0.0..=1.0_f64, 0.0..9.0_f64), 0..200),
+        ) {
+            let [cheap, good] = models();
+            let mut ledger = Ledger::default();
+            for (expected, score, other, cost) in prompts {
+                let trials = [
+                    Trial { reference: &cheap, expected, cost, score: Some(score) },
+                    Trial { reference: &good, expected: 0.5, cost: 3.0, score: Some(other) },
+                ];
+                ledger.add(&trials, &good, 1.0);
+            }
+            let price = |floor| match ledger.rule(floor) {
+                Rule::Price(price) => price,
+                Rule::BestAlone | Rule::Unknown => -1.0,
+            };
+            prop_assert!(price(0.9) >= price(0.95) && price(0.95) >= price(1.0));
+        }
+
+        #[test]
+        fn nonsense_moves_nothing(expected in prop::num::f64::ANY, cost in prop::num::f64::ANY) {
+            let [cheap, good] = models();
+            let mut ledger = learned(100, 7, |_| 0.7);
+            let trials = [
+                Trial { reference: &cheap, expected, cost, score: None },
+                Trial { reference: &good, expected: 0.5, cost: 3.0, score: None },
+            ];
+            let before = ledger.clone();
+            ledger.add(&trials, &good, 1.0);
+            prop_assert!(ledger == before);
+            ledger.add(&trials, &good, f64::NAN);
+            prop_assert!(ledger == before);
+        }
+    }
+}
