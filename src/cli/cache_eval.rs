@@ -58,13 +58,13 @@ pub(super) fn run(config: &Config, command: &CacheEvalCommand) -> anyhow::Result
 }
 
 /// Loads the program's embedder on this thread: nobody else waits for it here.
-fn embedder(config: &Config) -> anyhow::Result<MiniLm> {
+pub(super) fn embedder(config: &Config) -> anyhow::Result<MiniLm> {
     let device: DeviceChoice = config.embedding.device.parse().context("EMBEDDING_DEVICE")?;
     let weights = weights_source(config)?.load(Reach::HubThenPip)?;
     Ok(MiniLm::new(weights, device)?)
 }
 
 /// Shows on stderr how far a long loop is.
-fn progress(steps: usize, message: &'static str) -> ProgressBar {
+pub(super) fn progress(steps: usize, message: &'static str) -> ProgressBar {
     ProgressBar::new(u64::try_from(steps).unwrap_or(u64::MAX)).with_message(message)
 }

@@ -8,6 +8,7 @@ mod model;
 mod prices;
 mod report;
 mod route;
+mod route_eval;
 mod serve;
 mod table;
 
@@ -76,6 +77,8 @@ enum Command {
         #[command(subcommand)]
         command: cache_eval::CacheEvalCommand,
     },
+    /// Measure what routing would choose, on prompts whose answers by several models are known
+    RouteEval(route_eval::RouteEvalArguments),
     /// Manage the embedding model
     Model {
         #[command(subcommand)]
@@ -108,6 +111,7 @@ impl Arguments {
             Some(Command::Doctor(arguments)) => doctor::run(config, &arguments, form).await,
             Some(Command::Prices(arguments)) => prices::run(config, &arguments, form).await,
             Some(Command::CacheEval { command }) => cache_eval::run(&config, &command),
+            Some(Command::RouteEval(arguments)) => route_eval::run(&config, &arguments),
             Some(Command::Model { command }) => model::run(&config, &command, form),
         }
     }

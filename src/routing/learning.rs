@@ -305,9 +305,10 @@ mod tests {
         let decision = decide(ByOutcomes::HYBRID, Quality::Balanced, &evidence);
         assert_eq!(
             decision.reason,
-            "hybrid: 4 of 6 similar prompts went well on anthropic/cheap (expected quality 0.81); quality balanced asks \
-             for 0.95 of the best (0.90, anthropic/cheap-too); anthropic/cheap-too (0.90) is chosen: the cheapest of 3 \
-             that reach it, about $0.00000000002; next would be anthropic/middle (0.90)"
+            "hybrid: 4 of 6 similar prompts rated good on anthropic/cheap; quality balanced asks for 0.95 of the best as \
+             expected, too few outcomes to promise it; anthropic/cheap-too (expected quality 0.90, about \
+             $0.00000000002) is chosen; next would be anthropic/middle (expected quality 0.90, about $0.0000000001); \
+             by its looks alone it would be anthropic/cheap"
         );
         assert_eq!((decision.strategy, decision.confidence), (StrategyName::Hybrid, Confidence::Low));
         let sure = decide(ByOutcomes::HYBRID, Quality::Balanced, &times(20, "cheap", 1.0));

@@ -44,7 +44,8 @@ impl Sums {
         }
         let mut products = self.products.iter_mut();
         for (row, left) in input.iter().enumerate() {
-            for (product, right) in products.by_ref().zip(input.iter().take(row + 1)) {
+            // The iterator that is shared comes second: the first is asked once more at its end.
+            for (right, product) in input.iter().take(row + 1).zip(products.by_ref()) {
                 *product += (weight * left * right) as f32;
             }
         }
