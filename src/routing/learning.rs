@@ -311,7 +311,7 @@ mod tests {
              by its looks alone it would be anthropic/cheap"
         );
         assert_eq!((decision.strategy, decision.confidence), (StrategyName::Hybrid, Confidence::Low));
-        let sure = decide(ByOutcomes::HYBRID, Quality::Balanced, &times(20, "cheap", 1.0));
+        let sure = decide(ByOutcomes::HYBRID, Quality::Balanced, &times(40, "cheap", 1.0));
         assert_eq!(sure.confidence, Confidence::High);
     }
 

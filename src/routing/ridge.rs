@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn a_line_is_found_and_what_is_far_is_less_sure() {
         let fit = line(2_000).fit().expect("a fit");
-        assert!((fit.mean(&[1.0, 1.0, 1.0]) - 0.5).abs() < 0.01, "{}", fit.mean(&[1.0, 1.0, 1.0]));
+        assert!((fit.mean(&[1.0, 1.0, 1.0]) - 0.5).abs() < 0.02, "{}", fit.mean(&[1.0, 1.0, 1.0]));
         assert!(fit.variance(&[1.0, 0.0, 0.0]) < fit.variance(&[1.0, 9.0, 9.0]));
         assert!(line(20).fit().expect("a fit").variance(&[1.0, 1.0, 1.0]) > fit.variance(&[1.0, 1.0, 1.0]));
         assert!((fit.weight() - 2_000.0).abs() < 1e-6);

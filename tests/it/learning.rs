@@ -65,7 +65,7 @@ async fn bad_ratings_of_similar_prompts_move_hybrid_to_the_next_model() {
     rate(&pipeline, &first, Verdict::Good).await;
     let second = ask(&pipeline, "Translate number 1", CacheMode::Use).await;
     assert_eq!(second.record.reference.as_ref(), Some(&cheapest));
-    let said = format!("1 of 1 similar prompts went well on {cheapest}");
+    let said = format!("1 of 1 similar prompts rated good on {cheapest}");
     assert!(second.record.reason.contains(&said), "{}", second.record.reason);
     assert_eq!(second.record.strategy, StrategyName::Hybrid);
 
@@ -79,7 +79,7 @@ async fn bad_ratings_of_similar_prompts_move_hybrid_to_the_next_model() {
     // Also where nothing is read from the cache, so that the prompt is embedded for routing alone.
     for (prompt, cache) in [("Translate number 8", CacheMode::Use), ("Translate number 9", CacheMode::Off)] {
         let answer = ask(&pipeline, prompt, cache).await;
-        let said = format!("0 of 5 similar prompts went well on {cheapest}");
+        let said = format!("0 of 5 similar prompts rated good on {cheapest}");
         assert!(answer.record.reason.contains(&said), "{}", answer.record.reason);
         assert_ne!(answer.record.reference.as_ref(), Some(&cheapest), "{}", answer.record.reason);
     }

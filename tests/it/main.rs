@@ -24,6 +24,7 @@ mod project_faults;
 mod project_tokens;
 mod providers;
 mod realtime;
+mod route_eval;
 mod stdio;
 mod store;
 // Permissions, mounts and signals as Unix has them; the store's contract is tested everywhere.
