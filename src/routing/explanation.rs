@@ -3,8 +3,7 @@
 
 use super::Question;
 use super::evidence::Expectation;
-use super::learning::floor;
-use super::ledger::Rule;
+use super::ledger::{Rule, floor};
 use crate::domain::decision::{Candidate, StrategyName};
 
 /// Models whose outcomes are told.

@@ -11,7 +11,7 @@ use super::complexity::{ByComplexity, required_tier};
 use super::evidence::{Expectation, Prior, expectation};
 use super::explanation::{Expected, reason};
 use super::input::input;
-use super::ledger::Rule;
+use super::ledger::{Rule, floor};
 use super::{Question, Strategy};
 use crate::domain::decision::{Candidate, Complexity, Confidence, Decision, Quality, StrategyName};
 use crate::domain::model::ModelCard;
@@ -177,15 +177,6 @@ fn sort(expected: &mut [Expected], rule: Rule, quality: Quality, question: &Ques
     });
 }
 
-/// Gives the share of the best model's quality that a choice must reach.
-pub const fn floor(quality: Quality) -> f64 {
-    match quality {
-        Quality::Economy => 0.90,
-        Quality::Balanced => 0.95,
-        Quality::Best => 1.0,
-    }
-}
-
 fn confidence(weight: f64) -> Confidence {
     match weight {
         weight if weight < MEDIUM_FROM => Confidence::Low,
@@ -197,14 +188,17 @@ fn confidence(weight: f64) -> Confidence {
 #[cfg(test)]
 mod tests {
     use super::super::evidence::tests::outcome;
-    use super::super::success::Learned;
+    use super::super::ledger::Trial;
+    use super::super::success::{Learned, RoutingState};
     use super::*;
     use crate::domain::decision::CostEstimate;
     use crate::domain::model::{ModelRef, ProviderId, Tier};
     use crate::domain::money::Usd;
     use crate::domain::outcome::Outcome;
     use crate::domain::prompt::{Prompt, RouteRequest};
-    use proptest::prelude::{Just, Strategy as _, prop, prop_assert_eq, proptest};
+    use proptest::prelude::{
+        Just, ProptestConfig, Strategy as _, prop, prop_assert, prop_assert_eq, proptest,
+    };
 
     fn candidate(model: &str, tier: Tier, quality_prior: f64, pico: i64) -> Candidate {
         let cost = Usd::from_pico(pico);
@@ -330,6 +324,70 @@ mod tests {
                 let mut models = order(&decision);
                 models.sort_unstable();
                 prop_assert_eq!(models, ["cheap", "cheap-too", "good", "middle"]);
+            }
+        }
+    }
+
+    /// Learns from prompts that all models answer as well as these scores say.
+    fn learned(scores: [f64; 4]) -> Learned {
+        let (candidates, mut state) = (candidates(), RoutingState::default());
+        let input = input("What is the capital of France?", None);
+        for place in 0..400 {
+            let trial = |(candidate, score): (&Candidate, f64)| (candidate.card.reference.clone(), score);
+            let trials: Vec<_> = candidates.iter().zip(scores).map(trial).collect();
+            let trials: Vec<Trial<'_>> = trials
+                .iter()
+                .zip(&candidates)
+                .map(|((reference, score), candidate)| Trial {
+                    reference,
+                    expected: *score,
+                    cost: candidate.estimate.map_or(0.0, |estimate| estimate.expected.pico() as f64),
+                    score: Some(f64::from(u8::from(f64::from(place % 20) < 20.0 * score))),
+                })
+                .collect();
+            state.learn(&input, &trials, 1.0);
+        }
+        state.fit()
+    }
+
+    fn decide_after(learned: &Learned, quality: Quality) -> Decision {
+        let prompt = Prompt::new("What is the capital of France?").expect("a prompt");
+        let request = RouteRequest { quality, ..RouteRequest::new(prompt) };
+        ByOutcomes::HYBRID.decide(&question(&request, &candidates(), &[], learned))
+    }
+
+    #[test]
+    fn what_was_learned_keeps_the_floor_at_the_least_cost() {
+        let check = |scores: [f64; 4], quality, expected: &str| {
+            let decision = decide_after(&learned(scores), quality);
+            assert_eq!(order(&decision).first(), Some(&expected), "{}", decision.reason);
+            assert_eq!(decision.confidence, Confidence::Low, "no similar prompt has an outcome");
+            let quality = decision.candidates[0].expected_quality.expect("something is expected");
+            assert!(quality.low <= quality.mean && quality.mean <= quality.high);
+        };
+        // In the order good, cheap, middle, cheap-too; their costs are 900, 10, 100 and 20.
+        check([0.9, 0.9, 0.9, 0.9], Quality::Balanced, "cheap");
+        check([0.9, 0.5, 0.9, 0.5], Quality::Balanced, "middle");
+        check([0.9, 0.5, 0.5, 0.5], Quality::Balanced, "good");
+        check([0.9, 0.5, 0.85, 0.5], Quality::Economy, "middle");
+        check([0.9, 0.5, 0.85, 0.5], Quality::Best, "good");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn a_dearer_and_worse_model_is_never_chosen(
+            scores in prop::array::uniform4(0.0..=1.0_f64),
+            quality in prop::sample::select(vec![Quality::Economy, Quality::Balanced, Quality::Best]),
+        ) {
+            let decision = decide_after(&learned(scores), quality);
+            let figures = |candidate: &Candidate| {
+                let quality = candidate.expected_quality.map_or(0.0, |quality| quality.mean);
+                (candidate.estimate.map(|estimate| estimate.expected), quality)
+            };
+            let (cost, quality) = figures(&decision.candidates[0]);
+            for (other_cost, other_quality) in decision.candidates.iter().skip(1).map(figures) {
+                prop_assert!(other_cost >= cost || other_quality <= quality + 0.02, "{}", decision.reason);
             }
         }
     }

@@ -4,6 +4,7 @@
 //! λ on a ladder the ledger keeps sums of what its choices scored, predicted before the outcome was known. A floor f then
 //! gets the largest λ whose mean of (score − f · best single model's score) is surely not negative: mean − z·s/√n ≥ 0.
 
+use crate::domain::decision::Quality;
 use crate::domain::model::ModelRef;
 
 /// Prices on the ladder; the first is 0, the others a geometric series.
@@ -12,10 +13,19 @@ const LOWEST: f64 = 0.002;
 const RATIO: f64 = 1.2;
 /// Prompts that are not enough to promise anything by, as what they count together.
 const FEWEST: f64 = 50.0;
-/// Standard errors by which a promise is on the safe side: those of the past and of as many prompts to come.
-const MARGIN: f64 = 2.33;
+/// Standard errors by which a promise is on the safe side: a lower bound of 95 %.
+const MARGIN: f64 = 1.645;
 /// After so many prompts one counts half, since the expectations of then were worse.
 const HALF_LIFE: f64 = 1_000.0;
+
+/// Gives the share of the best model's quality that a choice must reach.
+pub const fn floor(quality: Quality) -> f64 {
+    match quality {
+        Quality::Economy => 0.90,
+        Quality::Balanced => 0.95,
+        Quality::Best => 1.0,
+    }
+}
 
 /// What was expected of one model for a prompt, and what came of it.
 #[derive(Debug, Clone, Copy)]

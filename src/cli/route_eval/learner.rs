@@ -15,8 +15,8 @@ use crate::domain::prompt::RouteRequest;
 use crate::domain::rating::Score;
 use crate::routing::cascade::{Answer, Cascade, CascadeState};
 use crate::routing::input::input;
-use crate::routing::learning::{ByOutcomes, floor};
-use crate::routing::ledger::{Ledger, Rule, Trial};
+use crate::routing::learning::ByOutcomes;
+use crate::routing::ledger::{Ledger, Rule, Trial, floor};
 use crate::routing::success::{Learned, RoutingState};
 use crate::routing::{Question, strategy};
 

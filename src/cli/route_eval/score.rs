@@ -76,7 +76,9 @@ fn mixtures<'a>(
 }
 
 fn between(from: (f64, f64), to: (f64, f64), share: f64) -> Option<(f64, f64)> {
-    (0.0..=1.0).contains(&share).then_some((from.0 + share * (to.0 - from.0), from.1 + share * (to.1 - from.1)))
+    (0.0..=1.0)
+        .contains(&share)
+        .then_some((from.0 + share * (to.0 - from.0), from.1 + share * (to.1 - from.1)))
 }
 
 /// Rounds to what can be told apart.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::learner::Setting;
 use super::rows::{Models, Row};
 use super::score::{Ranked, calibration_error, mixed_cost, mixed_quality, recovered, rounded};
-use crate::routing::learning::floor;
+use crate::routing::ledger::floor;
 
 /// One decision.
 #[derive(Debug)]
