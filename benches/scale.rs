@@ -9,7 +9,14 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use ai_cost_optimizer::cache::admission::{DEFAULT_ERROR_RATE, NEIGHBOURS};
+use ai_cost_optimizer::cache::answers::are_equal;
+use ai_cost_optimizer::cache::betting::Weight;
+use ai_cost_optimizer::cache::calibration::Calibration;
+use ai_cost_optimizer::cache::compare::Conversation;
+use ai_cost_optimizer::cache::decision::candidate;
 use ai_cost_optimizer::domain::embedding::Embedding;
+use ai_cost_optimizer::domain::evidence::EvidenceKey;
 use ai_cost_optimizer::domain::outcome::OutcomeQuery;
 use ai_cost_optimizer::domain::record::{ScopeHash, StoredEmbedding};
 use ai_cost_optimizer::domain::report::{GroupBy, ReportQuery};
@@ -104,13 +111,21 @@ const REQUEST: &str = "insert into requests (
 const ENTRY: &str = "insert into response_cache (
     user_id, id, scope_hash, prompt_sha256, embedder_fingerprint, embedding, response_text, provider, model, input_tokens,
     cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_pico, finish_reason, request_id,
-    created_at, expires_at)
+    created_at, expires_at, prompt_text)
     values ('00000000-0000-0000-0000-000000000001', ?1, ?2, ?3, 'bench', ?4, ?5, 'anthropic', 'claude-haiku-5-5', 210, 0, 0,
-    320, 0, 5000000, 'stop', ?6, ?7, ?7 + 31536000000000)";
+    320, 0, 5000000, 'stop', ?6, ?7, ?7 + 31536000000000, ?8)";
 
 const OUTCOME: &str = "insert into routing_feedback (
     user_id, request_id, provider, model, embedder_fingerprint, embedding, score, source, created_at, scored_number)
     values ('00000000-0000-0000-0000-000000000001', ?1, 'anthropic', 'claude-haiku-5-5', 'bench', ?2, ?3, 'rating', ?4, ?5)";
+
+/// The prompt of a seed: a sentence, alike in a cluster.
+fn prompt_of(seed: u64) -> String {
+    let (product, thing) = (seed % CLUSTERS, seed / CLUSTERS);
+    format!(
+        "I bought product {product} in Lisbon last spring and it still shows fault {thing}, how do I get it repaired?"
+    )
+}
 
 /// Writes rows past the store's own functions, but through its tables and triggers.
 fn build(path: &Path) -> rusqlite::Result<()> {
@@ -168,7 +183,8 @@ fn build(path: &Path) -> rusqlite::Result<()> {
                 bytes_of(number),
                 text,
                 id(1, number),
-                start
+                start,
+                prompt_of(number)
             ])?;
         }
         let mut outcome = transaction.prepare(OUTCOME)?;
@@ -208,6 +224,27 @@ async fn search(store: &LocalStore, seed: u64) -> bool {
     neighbours.first().is_some_and(|nearest| nearest.entry.prompt_sha256 == prompt_sha256(seed))
 }
 
+/// Does all that the cache does between the embedding and the answer: finds the nearest prompts, compares them, reads
+/// the scope's labels and judges; says whether there was anything to judge.
+async fn decide(store: &LocalStore, seed: u64) -> bool {
+    let scope = ScopeHash(SCOPE);
+    let query = NearestQuery {
+        scope,
+        embedding: near(seed),
+        prompt_sha256: [0; 32],
+        limit: NEIGHBOURS,
+        now: samples::later(1),
+    };
+    let neighbours = store.match_cache_entries(query).await.expect("the store reads");
+    let chosen = candidate(&Conversation::read(&prompt_of(seed)), &neighbours, are_equal);
+    let key = EvidenceKey { scope, fingerprint: "bench".into() };
+    let known =
+        Calibration::read(DEFAULT_ERROR_RATE, &store.cache_evidence(key).await.expect("the store reads"));
+    chosen
+        .zip(known.threshold())
+        .is_some_and(|(chosen, threshold)| threshold.serves(chosen.scores.cell(Weight::WHOLE)))
+}
+
 /// Finds the answer to the prompt of a seed; says whether it was found.
 async fn find(store: &LocalStore, seed: u64) -> bool {
     let found = store.find_exact(samples::exactly(ScopeHash(SCOPE), prompt_sha256(seed))).await;
@@ -215,8 +252,8 @@ async fn find(store: &LocalStore, seed: u64) -> bool {
 }
 
 async fn lookups(store: &LocalStore) {
-    let mut times = [Vec::new(), Vec::new()];
-    let mut found = 0;
+    let mut times = [Vec::new(), Vec::new(), Vec::new()];
+    let (mut found, mut served) = (0, 0);
     for seed in (0..LOOKUPS).map(|number| number * (ENTRIES / LOOKUPS)) {
         let started = Instant::now();
         found += u64::from(find(store, seed).await);
@@ -224,11 +261,16 @@ async fn lookups(store: &LocalStore) {
         let started = Instant::now();
         found += u64::from(search(store, seed).await);
         times[1].push(started.elapsed());
+        let started = Instant::now();
+        served += u64::from(decide(store, seed).await);
+        times[2].push(started.elapsed());
     }
-    let [exact, nearest] = times;
+    let [exact, nearest, decision] = times;
     print("exact lookup", exact);
     print("nearest of 100,000", nearest);
+    print("decision after the embedding", decision);
     println!("{:<40} {found} of {}", "found what was sought", 2 * LOOKUPS);
+    println!("{:<40} {served} of {LOOKUPS}", "would be served");
 }
 
 async fn evidence(store: &LocalStore) {

@@ -1,6 +1,6 @@
 //! Which requests the cache may answer, and which answers it may keep.
 
-use super::compare::Prepared;
+use super::compare::{Conversation, transcript};
 use super::freshness::Volatility;
 use super::privacy::is_private;
 use crate::domain::answer::FinishReason;
@@ -10,6 +10,8 @@ use crate::domain::prompt::{CacheMode, RouteRequest, is_mostly_latin};
 const MAX_TEMPERATURE: f64 = 0.3;
 /// Texts with more unknown word pieces embed into the same few points.
 const MAX_UNKNOWN_SHARE: f64 = 0.1;
+/// Longer conversations are answered exactly only: their turns are kept to be compared.
+const MAX_COMPARED_TURNS_BYTES: usize = 16_384;
 /// The cosine that serves an entry, where the user sets none.
 pub const DEFAULT_SIMILARITY_THRESHOLD: f32 = 0.95;
 /// The share of hits that may be wrong, where the user sets none.
@@ -58,12 +60,20 @@ pub fn admission(request: &RouteRequest, volatility: Volatility) -> Admission {
         Admission::Never
     } else if volatility == Volatility::Live
         || !is_mostly_latin(prompt)
-        || !(request.context.is_empty() || Prepared::new(prompt).stands_alone())
+        || !(request.context.is_empty() || may_be_reworded(request))
     {
         Admission::Exact
     } else {
         Admission::Semantic
     }
+}
+
+/// Says whether the answer to a prompt could be that to another after other turns.
+fn may_be_reworded(request: &RouteRequest) -> bool {
+    let turns = &request.context;
+    turns.iter().all(|turn| !turn.text.trim().is_empty())
+        && turns.iter().map(|turn| turn.text.len()).sum::<usize>() <= MAX_COMPARED_TURNS_BYTES
+        && Conversation::read(&transcript(turns, request.prompt.as_str())).may_be_reworded()
 }
 
 /// Says whether an embedding stands for the whole prompt, so that its neighbours mean something.
@@ -78,28 +88,33 @@ pub fn may_store(text: &str, finish_reason: FinishReason) -> bool {
 
 /// Says whether a prompt asks for something made up, which nobody wants to get twice.
 fn wants_something_new(prompt: &str) -> bool {
-    const NEW_WORDS: [&str; 11] = [
-        "another",
+    const NEW_WORDS: [&str; 9] = [
         "random",
         "randomly",
         "brainstorm",
         "again",
         "regenerate",
         "surprise",
-        "different",
         "joke",
         "shuffle",
         "creative",
     ];
+    /// Other things of a kind may be asked about, too: "Can I switch to another network?"
+    const OTHERS: [&str; 2] = ["another", "different"];
     const CREATIVE_WORKS: [&str; 11] = [
         "poem", "haiku", "limerick", "story", "song", "lyrics", "sonnet", "riddle", "slogan", "names",
         "tagline",
     ];
     const MAKING: [&str; 8] = ["write", "compose", "create", "invent", "generate", "make", "suggest", "give"];
+    const TELLING: [&str; 3] = ["tell", "show", "try"];
     let lower = prompt.to_lowercase();
     let words: Vec<&str> = lower.split(|character: char| !character.is_alphanumeric()).collect();
     let has = |list: &[&str]| words.iter().any(|word| list.contains(word));
-    has(&NEW_WORDS) || (has(&MAKING) && has(&CREATIVE_WORKS))
+    let opens_with_others = words.first().is_some_and(|word| OTHERS.contains(word));
+    has(&NEW_WORDS)
+        || opens_with_others
+        || (has(&OTHERS) && (has(&MAKING) || has(&TELLING)))
+        || (has(&CREATIVE_WORKS) && has(&MAKING))
 }
 
 #[cfg(test)]
@@ -125,6 +140,7 @@ mod tests {
         check(&RouteRequest { cache: CacheMode::Off, ..plain }, Admission::Never);
         check(&request("Write a poem about rain"), Admission::Never);
         check(&request("Give me another one"), Admission::Never);
+        check(&request("How can I switch to another network?"), Admission::Semantic);
         check(&request("Mail jane@example.com about it"), Admission::Never);
         let turn = Turn { role: Role::User, text: "Hi".into() };
         check(&RouteRequest { context: vec![turn.clone()], ..request("and with tea?") }, Admission::Exact);

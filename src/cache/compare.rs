@@ -9,6 +9,7 @@
 mod alignment;
 mod antonyms;
 mod code;
+mod conversation;
 mod features;
 mod negation;
 mod normal;
@@ -24,6 +25,7 @@ use strum::{Display, IntoStaticStr};
 
 use self::alignment::{Alignment, Link, Opposites};
 use self::code::{Language, Signs};
+pub use self::conversation::{Conversation, transcript};
 pub use self::features::{Features, NAMES as FEATURE_NAMES};
 pub use self::normal::normalised;
 use self::numbers::{Agreement, Quantity};
@@ -77,7 +79,6 @@ pub struct Prepared {
     negations: usize,
     is_latin: bool,
     points_elsewhere: bool,
-    stands_alone: bool,
 }
 
 impl Prepared {
@@ -90,14 +91,8 @@ impl Prepared {
             negations: negation::negations(&words),
             is_latin: crate::domain::prompt::is_mostly_latin(text),
             points_elsewhere: reference::points_elsewhere(&words),
-            stands_alone: reference::stands_alone(&words),
             words,
         }
-    }
-
-    /// Says whether the text can be understood without the turns before it.
-    pub const fn stands_alone(&self) -> bool {
-        self.stands_alone
     }
 
     fn agreement(&self, other: &Self) -> Agreement {

@@ -1,6 +1,6 @@
 //! Which of the nearest cached answers is the one, and how surely.
 
-use super::compare::{Prepared, compare};
+use super::compare::{Conversation, compare};
 use super::consensus::{elect, score_of};
 use super::evidence::Scores;
 use crate::domain::record::Neighbour;
@@ -8,7 +8,7 @@ use crate::domain::record::Neighbour;
 /// A cached prompt near the new one.
 #[derive(Debug)]
 pub struct Near<'a, G> {
-    pub prepared: &'a Prepared,
+    pub conversation: &'a Conversation,
     /// Cosine in [-1, 1].
     pub similarity: f32,
     /// Those of one group are known to have the same answer.
@@ -23,17 +23,13 @@ pub struct Judged {
     pub scores: Scores,
 }
 
-/// Judges the nearest cached prompts; those that differ in something that an answer would not survive have no vote.
-/// `None` where nobody is left.
-pub fn judge<G: PartialEq + Copy>(prompt: &Prepared, near: &[Near<'_, G>]) -> Option<Judged> {
+/// Judges the nearest cached prompts; those that differ, they or the turns before them, in something that an answer
+/// would not survive have no vote. `None` where nobody is left.
+pub fn judge<G: PartialEq + Copy>(prompt: &Conversation, near: &[Near<'_, G>]) -> Option<Judged> {
     let compared = near.iter().enumerate().filter_map(|(place, near)| {
-        let comparison = compare(prompt, near.prepared, near.similarity);
-        comparison.veto.is_none().then_some((
-            place,
-            comparison.verified,
-            f64::from(near.similarity),
-            near.group,
-        ))
+        let comparison = compare(prompt.prompt(), near.conversation.prompt(), near.similarity);
+        let may_vote = comparison.veto.is_none() && prompt.is_continued_as(near.conversation);
+        may_vote.then_some((place, comparison.verified, f64::from(near.similarity), near.group))
     });
     let compared: Vec<_> = compared.collect();
     let verified: Vec<(f64, G)> =
@@ -55,42 +51,44 @@ pub struct Candidate<'a> {
 /// Finds the neighbour that a prompt most surely wants; one whose prompt is not known is none. `are_equal` says of two
 /// answers that they are one.
 pub fn candidate<'a>(
-    prompt: &str,
+    prompt: &Conversation,
     neighbours: &'a [Neighbour],
     are_equal: impl Fn(&str, &str) -> bool,
 ) -> Option<Candidate<'a>> {
-    let known: Vec<(&Neighbour, Prepared)> = neighbours
+    let known: Vec<(&Neighbour, Conversation)> = neighbours
         .iter()
-        .filter_map(|neighbour| Some((neighbour, Prepared::new(neighbour.entry.prompt_text.as_deref()?))))
+        .filter_map(|neighbour| {
+            Some((neighbour, Conversation::read(neighbour.entry.prompt_text.as_deref()?)))
+        })
         .collect();
-    let answer = |(neighbour, _): &(&'a Neighbour, Prepared)| neighbour.entry.text.as_str();
+    let answer = |(neighbour, _): &(&'a Neighbour, Conversation)| neighbour.entry.text.as_str();
     let near: Vec<Near<'_, usize>> = known
         .iter()
         .enumerate()
         .map(|(place, one)| Near {
-            prepared: &one.1,
+            conversation: &one.1,
             similarity: one.0.similarity,
             group: known.iter().position(|other| are_equal(answer(other), answer(one))).unwrap_or(place),
         })
         .collect();
-    let Judged { place, scores } = judge(&Prepared::new(prompt), &near)?;
+    let Judged { place, scores } = judge(prompt, &near)?;
     known.get(place).map(|(neighbour, _)| Candidate { neighbour, scores })
 }
 
 /// Finds, of the neighbours that are near enough and differ in nothing that an answer would not survive, the one that
 /// most probably answers the prompt; its score is that probability.
 pub fn nearest_that_agrees<'a>(
-    prompt: &str,
+    prompt: &Conversation,
     neighbours: &'a [Neighbour],
     threshold: f32,
 ) -> Option<Candidate<'a>> {
-    let prepared = Prepared::new(prompt);
     let compared =
         neighbours.iter().filter(|neighbour| neighbour.similarity >= threshold).filter_map(|neighbour| {
-            let cached = Prepared::new(neighbour.entry.prompt_text.as_deref()?);
-            let comparison = compare(&prepared, &cached, neighbour.similarity);
+            let cached = Conversation::read(neighbour.entry.prompt_text.as_deref()?);
+            let comparison = compare(prompt.prompt(), cached.prompt(), neighbour.similarity);
             let scores = Scores { verified: comparison.score, cosine: f64::from(neighbour.similarity) };
-            comparison.veto.is_none().then_some(Candidate { neighbour, scores })
+            let agrees = comparison.veto.is_none() && prompt.is_continued_as(&cached);
+            agrees.then_some(Candidate { neighbour, scores })
         });
     compared.max_by(|left, right| left.scores.verified.total_cmp(&right.scores.verified))
 }
@@ -131,7 +129,7 @@ mod tests {
         let check = |neighbours: &[(Option<&str>, f32)], expected: Option<&str>| {
             let neighbours: Vec<Neighbour> =
                 neighbours.iter().map(|(text, similarity)| neighbour(*text, *similarity)).collect();
-            let chosen = nearest_that_agrees(prompt, &neighbours, 0.95);
+            let chosen = nearest_that_agrees(&Conversation::read(prompt), &neighbours, 0.95);
             assert!(chosen.is_none_or(|chosen| (0.0..=1.0).contains(&chosen.scores.verified)));
             let text = chosen.and_then(|chosen| chosen.neighbour.entry.prompt_text.as_deref());
             assert_eq!(text, expected, "{neighbours:?}");
@@ -150,6 +148,7 @@ mod tests {
 
     #[test]
     fn neighbours_that_agree_are_surer_than_neighbours_that_do_not() {
+        let prompt = Conversation::read("How do I reset my password?");
         let near = |answers: [&str; 2]| {
             let texts = ["How can I reset my password?", "How do I reset the password?"];
             let neighbours = texts.iter().zip(answers).map(|(text, answer)| {
@@ -158,13 +157,13 @@ mod tests {
                 near
             });
             let neighbours: Vec<Neighbour> = neighbours.collect();
-            candidate("How do I reset my password?", &neighbours, |left, right| left == right).unwrap().scores
+            candidate(&prompt, &neighbours, |left, right| left == right).unwrap().scores
         };
         let (same, other) = (near(["Use the link", "Use the link"]), near(["Use the link", "Ask the desk"]));
         assert!(
             same.verified > other.verified + 0.2 && same.cosine > other.cosine + 0.2,
             "{same:?} {other:?}"
         );
-        assert!(candidate("How do I reset my password?", &[neighbour(None, 0.9)], |_, _| true).is_none());
+        assert!(candidate(&prompt, &[neighbour(None, 0.9)], |_, _| true).is_none());
     }
 }

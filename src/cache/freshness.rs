@@ -18,38 +18,42 @@ pub enum Volatility {
 const LIVE_TTL: Duration = Duration::from_secs(60);
 const DATED_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 
-const LIVE_WORDS: [&str; 28] = [
-    "now",
-    "today",
-    "today's",
-    "tonight",
-    "tomorrow",
-    "yesterday",
-    "currently",
+/// Times around now. Told of oneself they date a story, not its answer: "I fell two weeks ago."
+const TIMES: [&str; 13] = [
+    "ago",
     "current",
+    "currently",
     "latest",
+    "newest",
+    "now",
     "recent",
     "recently",
-    "newest",
+    "today",
+    "tomorrow",
+    "tonight",
+    "upcoming",
+    "yesterday",
+];
+/// What changes by the hour.
+const LIVE_WORDS: [&str; 16] = [
     "breaking",
-    "news",
-    "weather",
     "forecast",
+    "headline",
+    "headlines",
+    "live",
+    "news",
+    "o'clock",
+    "price",
+    "prices",
     "score",
     "scores",
     "stock",
-    "price",
-    "prices",
-    "live",
-    "ago",
-    "headline",
-    "headlines",
+    "today's",
     "traffic",
-    "upcoming",
-    "o'clock",
+    "weather",
+    "yesterday's",
 ];
-const LIVE_PHRASES: [&str; 6] =
-    ["right now", "at the moment", "so far", "what time is it", "exchange rate", "up to date"];
+const LIVE_PHRASES: [&str; 5] = ["at the moment", "so far", "what time is it", "exchange rate", "up to date"];
 const OFFICES: [&str; 12] = [
     "president",
     "minister",
@@ -84,20 +88,17 @@ impl Volatility {
     /// Classifies a prompt by its words; what it cannot tell apart it takes for the more volatile.
     pub fn of(prompt: &str) -> Self {
         let lower = prompt.to_lowercase();
-        let words: Vec<&str> = lower
-            .split(|character: char| !(character.is_alphanumeric() || character == '\''))
-            .filter(|word| !word.is_empty())
-            .collect();
-        let text = words.join(" ");
+        let words = words_of(&lower);
         let has_word = |list: &[&str]| words.iter().any(|word| list.contains(word));
-        let has_phrase =
-            |list: &[&str]| list.iter().any(|phrase| format!(" {text} ").contains(&format!(" {phrase} ")));
+        let text = format!(" {} ", words.join(" "));
+        let has_phrase = |list: &[&str]| list.iter().any(|phrase| text.contains(&format!(" {phrase} ")));
         let asks_for_an_office =
-            (text.starts_with("who is") || text.starts_with("who's")) && has_word(&OFFICES);
+            (text.starts_with(" who is ") || text.starts_with(" who's ")) && has_word(&OFFICES);
         let names_a_recent_year = words
             .iter()
             .any(|word| word.len() == 4 && word.starts_with("202") && word.parse::<u16>().is_ok());
-        if has_word(&LIVE_WORDS) || has_phrase(&LIVE_PHRASES) || asks_for_an_office {
+        if has_word(&LIVE_WORDS) || has_phrase(&LIVE_PHRASES) || asks_for_an_office || asks_about_now(&lower)
+        {
             Self::Live
         } else if has_phrase(&DATED_PHRASES) || has_word(&DATED_WORDS) || names_a_recent_year {
             Self::Dated
@@ -116,6 +117,48 @@ impl Volatility {
     }
 }
 
+/// Says whether a sentence names a time around now, unless somebody only tells of themselves in it.
+fn asks_about_now(lower: &str) -> bool {
+    const TELLERS: [&str; 9] = ["i", "i'm", "i've", "i'd", "im", "ive", "my", "we", "our"];
+    const ASKING: [&str; 24] = [
+        "find",
+        "give",
+        "how",
+        "know",
+        "let",
+        "like",
+        "list",
+        "look",
+        "looking",
+        "need",
+        "please",
+        "show",
+        "tell",
+        "want",
+        "what",
+        "what's",
+        "when",
+        "where",
+        "which",
+        "who",
+        "who's",
+        "why",
+        "wonder",
+        "wondering",
+    ];
+    lower.split_inclusive(['.', '?', '!', '\n']).any(|sentence| {
+        let words = words_of(sentence);
+        let has_word = |list: &[&str]| words.iter().any(|word| list.contains(word));
+        let only_tells = has_word(&TELLERS) && !has_word(&ASKING) && !sentence.ends_with('?');
+        has_word(&TIMES) && !only_tells
+    })
+}
+
+fn words_of(lower: &str) -> Vec<&str> {
+    let is_between = |character: char| !(character.is_alphanumeric() || character == '\'');
+    lower.split(is_between).filter(|word| !word.is_empty()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,6 +170,11 @@ mod tests {
         check("What's the latest version of Rust?", Volatility::Live);
         check("Who is the president of France?", Volatility::Live);
         check("Who is the author of Dune?", Volatility::Stable);
+        check("Do I need an umbrella today?", Volatility::Live);
+        check("I need the number of visitors until now.", Volatility::Live);
+        check("Tell me the date tomorrow", Volatility::Live);
+        check("I fell on my knee two weeks ago and now it hurts. Is it broken?", Volatility::Stable);
+        check("I fell on my knee. Should I still run today?", Volatility::Live);
         check("Best laptops of 2026", Volatility::Dated);
         check("What happened this week in history class?", Volatility::Dated);
         check("What is the capital of France?", Volatility::Stable);

@@ -2,8 +2,9 @@
 
 use sha2::{Digest, Sha256};
 
+use super::compare::normalised;
 use super::freshness::Volatility;
-use crate::domain::prompt::RouteRequest;
+use crate::domain::prompt::{RouteRequest, Turn};
 use crate::domain::record::ScopeHash;
 
 /// Counts up when the meaning of a field changes, so that old entries are never misread.
@@ -12,8 +13,8 @@ const VERSION: &str = "scope-1";
 /// Gives the scope of a request: SHA-256 over fields that cannot run into each other.
 ///
 /// Requested quality, pinned model, system prompt, whether a low temperature was asked for, the class of
-/// the output limit (the next power of two), earlier turns, and the day or minute for prompts that are
-/// about the present.
+/// the output limit (the next power of two), whether there are earlier turns, and the day for prompts that are about
+/// the present. What the earlier turns say is in [`prompt_sha256`], and compared where a prompt is similar.
 pub fn scope_of(request: &RouteRequest, period: Option<&str>) -> ScopeHash {
     let mut hash = Sha256::new();
     let mut field = |text: &str| {
@@ -27,11 +28,7 @@ pub fn scope_of(request: &RouteRequest, period: Option<&str>) -> ScopeHash {
     field(if request.temperature.is_some() { "low temperature" } else { "any temperature" });
     field(&request.max_output_tokens.checked_next_power_of_two().unwrap_or(u32::MAX).to_string());
     optional(&mut field, period);
-    field(&request.context.len().to_string());
-    for turn in &request.context {
-        field(turn.role.as_str());
-        field(&turn.text);
-    }
+    field(if request.context.is_empty() { "0" } else { "turns" });
     ScopeHash(hash.finalize().into())
 }
 
@@ -49,9 +46,26 @@ pub fn period(volatility: Volatility, now: jiff::Timestamp) -> Option<String> {
     }
 }
 
-/// Gives SHA-256 of the prompt's bytes as they are.
-pub fn prompt_sha256(prompt: &str) -> [u8; 32] {
-    Sha256::digest(prompt.as_bytes()).into()
+/// Gives SHA-256 of the prompt's bytes as they are; with earlier turns, of all that was said and by whom.
+pub fn prompt_sha256(request: &RouteRequest) -> [u8; 32] {
+    said_sha256(&request.context, request.prompt.as_str(), |text| Some(text.to_owned())).unwrap_or_default()
+}
+
+/// Gives the same without what means nothing in prose, see [`normalised`]; `None` where a text is not prose.
+pub fn normal_sha256(request: &RouteRequest) -> Option<[u8; 32]> {
+    said_sha256(&request.context, request.prompt.as_str(), normalised)
+}
+
+fn said_sha256(turns: &[Turn], prompt: &str, form: impl Fn(&str) -> Option<String>) -> Option<[u8; 32]> {
+    let mut hash = Sha256::new();
+    for turn in turns {
+        let text = form(&turn.text)?;
+        hash.update(turn.role.as_str().as_bytes());
+        hash.update((text.len() as u64).to_le_bytes());
+        hash.update(text.as_bytes());
+    }
+    hash.update(form(prompt)?.as_bytes());
+    Some(hash.finalize().into())
 }
 
 #[cfg(test)]
@@ -69,8 +83,13 @@ mod tests {
         Turn { role, text: text.to_owned() }
     }
 
+    /// What is equal before an entry may be found by its prompt.
+    fn key(request: &RouteRequest) -> (ScopeHash, [u8; 32]) {
+        (scope_of(request, None), prompt_sha256(request))
+    }
+
     #[test]
-    fn every_field_that_changes_an_answer_changes_the_scope() {
+    fn every_field_that_changes_an_answer_changes_the_key() {
         let turns = |turns: &[Turn]| RouteRequest { context: turns.to_vec(), ..request() };
         let requests = [
             request(),
@@ -85,17 +104,21 @@ mod tests {
             turns(&[turn(Role::User, "ab")]),
             turns(&[turn(Role::Assistant, "ab")]),
             turns(&[turn(Role::User, "a"), turn(Role::Assistant, "b")]),
+            RouteRequest::new(Prompt::new("y").expect("a prompt")),
         ];
-        let mut scopes: HashSet<_> = requests.iter().map(|request| scope_of(request, None)).collect();
-        scopes.insert(scope_of(&request(), Some("2026-11-23")));
-        assert_eq!(scopes.len(), requests.len() + 1);
+        let keys: HashSet<_> = requests.iter().map(key).collect();
+        assert_eq!(keys.len(), requests.len());
+        assert_ne!(scope_of(&request(), None), scope_of(&request(), Some("2026-11-23")));
+        let normal: HashSet<_> =
+            requests.iter().map(|request| (key(request).0, normal_sha256(request))).collect();
+        assert_eq!(normal.len(), requests.len());
     }
 
-    /// Many requests that differ little: equal scopes are equal requests, in all that an answer depends on.
+    /// Many requests that differ little: equal keys are equal requests, in all that an answer depends on.
     #[test]
-    fn a_hundred_thousand_requests_share_no_scope_by_chance() {
+    fn a_hundred_thousand_requests_share_no_key_by_chance() {
         let mut draw = fastrand::Rng::with_seed(11);
-        let mut seen: HashMap<ScopeHash, String> = HashMap::new();
+        let mut seen: HashMap<(ScopeHash, [u8; 32]), String> = HashMap::new();
         for _ in 0..100_000 {
             let mut text = || ["", "a", "b", "ab", "some", "none", "user"][draw.usize(..7)].to_owned();
             let (system, model, turns) = (text(), text(), [text(), text()]);
@@ -125,7 +148,8 @@ mod tests {
                     period,
                 )
             );
-            let before = seen.entry(scope_of(&request, period)).or_insert_with(|| fields.clone());
+            let key = (scope_of(&request, period), prompt_sha256(&request));
+            let before = seen.entry(key).or_insert_with(|| fields.clone());
             assert_eq!(*before, fields);
         }
         assert!(seen.len() > 50_000, "{}", seen.len());

@@ -18,6 +18,7 @@ use indicatif::ProgressBar;
 use self::policy::Policy;
 use super::Exit;
 use crate::app::weights_source;
+use crate::cache::admission::DEFAULT_ERROR_RATE;
 use crate::config::Config;
 use crate::embed::minilm::{DeviceChoice, MiniLm};
 use crate::embed::weights::Reach;
@@ -41,6 +42,9 @@ pub(super) struct PairsArguments {
     /// ours, plain:T for a cosine of at least T, or answers: whether two answers say the same
     #[arg(long, default_value = "ours")]
     policy: Policy,
+    /// The share of hits that may be wrong, in (0, 1); ours serves from the score that keeps it for the shipped labels
+    #[arg(long, default_value_t = DEFAULT_ERROR_RATE, value_parser = share)]
+    delta: f64,
 }
 
 #[derive(Debug, Args)]
@@ -51,7 +55,7 @@ pub(super) struct FeaturesArguments {
 
 pub(super) fn run(config: &Config, command: &CacheEvalCommand) -> anyhow::Result<Exit> {
     match command {
-        CacheEvalCommand::Pairs(arguments) => pairs::decide_all(config, &arguments.file, arguments.policy),
+        CacheEvalCommand::Pairs(arguments) => pairs::decide_all(config, arguments),
         CacheEvalCommand::Stream(arguments) => stream::run(config, arguments),
         CacheEvalCommand::Features(arguments) => pairs::print_features(config, &arguments.file),
     }
@@ -62,6 +66,11 @@ pub(super) fn embedder(config: &Config) -> anyhow::Result<MiniLm> {
     let device: DeviceChoice = config.embedding.device.parse().context("EMBEDDING_DEVICE")?;
     let weights = weights_source(config)?.load(Reach::HubThenPip)?;
     Ok(MiniLm::new(weights, device)?)
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share: &f64| *share > 0.0 && *share < 1.0);
+    share.ok_or_else(|| "a share between 0 and 1, such as 0.02".to_owned())
 }
 
 /// Shows on stderr how far a long loop is.

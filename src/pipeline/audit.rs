@@ -11,6 +11,7 @@ use crate::cache::admission::CachePolicy;
 use crate::cache::answers::{agree, are_equal};
 use crate::cache::betting::Weight;
 use crate::cache::calibration::{self, Calibration};
+use crate::cache::compare::{Conversation, transcript};
 use crate::cache::decision::{Candidate, candidate, nearest_that_agrees};
 use crate::cache::evidence::{Cell, Scores};
 use crate::domain::evidence::{EvidenceKey, Label};
@@ -75,7 +76,8 @@ impl Pipeline {
         key: EvidenceKey,
         neighbours: &'a [Neighbour],
     ) -> Option<(&'a Neighbour, f64, Option<f64>)> {
-        let prompt = journey.request.prompt.as_str();
+        let request = &journey.request;
+        let prompt = &Conversation::read(&transcript(&request.context, request.prompt.as_str()));
         let (rate, audit_rate) = match self.settings.cache_policy {
             CachePolicy::Plain { threshold } => {
                 let Candidate { neighbour, scores } = nearest_that_agrees(prompt, neighbours, threshold)?;

@@ -8,10 +8,10 @@ use super::Pipeline;
 use super::flights::FlightKey;
 use super::journey::Journey;
 use crate::cache::admission::{Admission, NEIGHBOURS, admission, is_comparable, may_store};
-use crate::cache::compare::normalised;
+use crate::cache::compare::transcript;
 use crate::cache::freshness::Volatility;
 use crate::cache::privacy::is_private;
-use crate::cache::scope::{period, prompt_sha256, scope_of};
+use crate::cache::scope::{normal_sha256, period, prompt_sha256, scope_of};
 use crate::domain::answer::{CacheHit, Source};
 use crate::domain::decision::StrategyName;
 use crate::domain::evidence::EvidenceKey;
@@ -58,8 +58,8 @@ impl CachePlan {
             is_read: request.cache == CacheMode::Use,
             scope: scope_of(request, period(volatility, at).as_deref()),
             ttl: volatility.ttl(stable_ttl),
-            prompt_sha256: prompt_sha256(prompt),
-            normal_sha256: normalised(prompt).map(|form| prompt_sha256(&form)),
+            prompt_sha256: prompt_sha256(request),
+            normal_sha256: normal_sha256(request),
         }
     }
 
@@ -215,7 +215,7 @@ impl Journey {
             prompt_sha256: self.cache.prompt_sha256,
             normal_sha256: self.cache.normal_sha256,
             prompt_text: (self.cache.admission == Admission::Semantic)
-                .then(|| self.request.prompt.as_str().to_owned()),
+                .then(|| transcript(&self.request.context, self.request.prompt.as_str())),
             // An embedding that was made for routing alone stands for too little to serve an answer by.
             embedding: embedding.filter(|_| self.cache.admission == Admission::Semantic),
             text: text.to_owned(),

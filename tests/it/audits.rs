@@ -107,3 +107,38 @@ fn without_audits_a_cosine_decides_and_no_bound_is_claimed() {
     let policy = setting.policy(0);
     assert_eq!(policy, json!({ "kind": "plain", "similarity_threshold": 0.95 }));
 }
+
+#[test]
+fn after_other_turns_only_what_they_do_not_change_is_served() {
+    let Some(mut setting) = Setting::new("0.000001") else { return };
+    let mut ask = |prompt: &str, turns: &[&str]| {
+        let turns: Vec<Value> = turns.iter().map(|text| json!({ "role": "user", "text": text })).collect();
+        let answer =
+            setting.conversation.done("route_prompt", &json!({ "prompt": prompt, "context": turns }));
+        at(&answer, "/source").as_str().unwrap_or_default().to_owned()
+    };
+    let (maps, dogs) = (["Hi, does Acme sell maps?"], ["Hi, is my dog welcome at Acme?"]);
+    // A whole question about something that it names.
+    let whole = "What deposit does Acme ask for a holiday cottage in Brittany?";
+    assert_eq!(ask(whole, &maps), "provider");
+    assert_eq!(ask(whole, &dogs), "cache_semantic");
+    assert_eq!(ask(whole, &[]), "provider");
+    // One that leans on facts, which are the same, and then are not.
+    let fee = "How much will it cost me?";
+    let flat = ["I want the flat in Lyon for six months", "It is £900 a month"];
+    assert_eq!(ask(fee, &flat), "provider");
+    assert_eq!(
+        ask(
+            fee,
+            &[
+                "Hello! We found a lovely sunny flat in Lyon, which we would rent for 6 months paying £900 a month"
+            ]
+        ),
+        "cache_semantic"
+    );
+    assert_eq!(ask(fee, &["I want the flat in Lyon for six months", "It is £950 a month"]), "provider");
+    // One that answers a turn.
+    assert_eq!(ask("yes please", &maps), "provider");
+    assert_eq!(ask("yes please", &dogs), "provider");
+    assert_eq!(ask("Yes, please.", &maps), "cache_exact");
+}

@@ -53,10 +53,10 @@ impl Alignment {
             right: vec![UNLINKED; right.all.len()],
             opposites: Opposites::None,
         };
-        alignment.match_words(left, right, |a, b| a.key == b.key);
-        alignment.match_words(left, right, |a, b| a.lemma == b.lemma);
+        alignment.match_equal(left, right, |word| word.key);
+        alignment.match_equal(left, right, |word| word.lemma);
         if alignment.is_close(left, right) {
-            alignment.match_words(left, right, |a, b| {
+            alignment.match_like(left, right, |a, b| {
                 a.is_content()
                     && b.is_content()
                     && !(a.is_known() && b.is_known())
@@ -85,16 +85,42 @@ impl Alignment {
         unmatched(left, &self.left) <= MOST_UNMATCHED && unmatched(right, &self.right) <= MOST_UNMATCHED
     }
 
-    fn match_words(&mut self, left: &Words, right: &Words, is_match: impl Fn(&Word, &Word) -> bool) {
-        for (place, (word, link)) in left.all.iter().zip(&mut self.left).enumerate() {
-            if link.to.is_some() {
+    /// Matches words of one key, the first to the first.
+    fn match_equal(&mut self, left: &Words, right: &Words, key: impl Fn(&Word) -> u32) {
+        let unmatched = right.all.iter().enumerate().filter(|(place, _)| is_free(&self.right, *place));
+        let mut others: Vec<(u32, usize)> = unmatched.map(|(place, word)| (key(word), place)).collect();
+        others.sort_unstable();
+        for (place, word) in left.all.iter().enumerate() {
+            if !is_free(&self.left, place) {
                 continue;
             }
-            let candidates = right.all.iter().zip(&mut self.right).enumerate();
-            let mut free = candidates.filter(|(_, (_, other))| other.to.is_none());
-            if let Some((other_place, (_, other))) = free.find(|(_, (other, _))| is_match(word, other)) {
-                *link = Link { to: u16::try_from(other_place).ok(), ..*link };
-                *other = Link { to: u16::try_from(place).ok(), ..*other };
+            let key = key(word);
+            let first = others.partition_point(|(other, _)| *other < key);
+            let of_this_key = others.iter().skip(first).take_while(|(other, _)| *other == key);
+            let free = of_this_key.map(|(_, other)| *other).find(|other| is_free(&self.right, *other));
+            if let Some(other) = free {
+                self.link(place, other);
+            }
+        }
+    }
+
+    fn link(&mut self, left: usize, right: usize) {
+        if let (Some(link), Some(other)) = (self.left.get_mut(left), self.right.get_mut(right)) {
+            link.to = u16::try_from(right).ok();
+            other.to = u16::try_from(left).ok();
+        }
+    }
+
+    /// Matches each word with the first that is like it.
+    fn match_like(&mut self, left: &Words, right: &Words, is_match: impl Fn(&Word, &Word) -> bool) {
+        for (place, word) in left.all.iter().enumerate() {
+            let is_its = |(other_place, other): &(usize, &Word)| {
+                is_free(&self.right, *other_place) && is_match(word, other)
+            };
+            if is_free(&self.left, place)
+                && let Some((other_place, _)) = right.all.iter().enumerate().find(is_its)
+            {
+                self.link(place, other_place);
             }
         }
     }
@@ -131,6 +157,10 @@ impl Alignment {
         let telling = matched.filter(|(word, _)| word.role != Role::Filler);
         telling.filter_map(|(_, link)| link.to.map(u32::from)).collect()
     }
+}
+
+fn is_free(links: &[Link], place: usize) -> bool {
+    links.get(place).is_some_and(|link| link.to.is_none())
 }
 
 /// Gives every unmatched content word its nearest relative.

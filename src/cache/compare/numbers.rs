@@ -106,6 +106,13 @@ pub(super) fn agreement(left: &[Quantity], right: &[Quantity]) -> Agreement {
     }
 }
 
+/// Says whether a text has every quantity of another, however often; "today" is mostly said out of courtesy.
+pub(super) fn has_values_of(text: &[Quantity], other: &[Quantity]) -> bool {
+    let today = place_in(&DAYS, "today").unwrap_or_default();
+    let mut telling = other.iter().filter(|quantity| quantity.kind != Kind::Day || quantity.value != today);
+    telling.all(|quantity| text.iter().any(|own| quantity.agrees_with(own)))
+}
+
 const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 /// Without May, which is mostly a verb.
 const MONTHS: [&str; 12] = [

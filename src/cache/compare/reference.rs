@@ -1,9 +1,6 @@
 //! Prompts that mean something only together with what was said or sent before.
 
-use super::words::{Role, Words};
-
-/// Fewer content words than this say too little by themselves when something was said before.
-const FEWEST_CONTENT_WORDS: usize = 4;
+use super::words::Words;
 
 /// Says whether a prompt speaks of a text or a turn that is not in it.
 pub(super) fn points_elsewhere(words: &Words) -> bool {
@@ -62,17 +59,6 @@ pub(super) fn points_elsewhere(words: &Words) -> bool {
     OPENINGS.iter().any(opens)
 }
 
-/// Says whether a prompt can be understood without the turns before it.
-pub(super) fn stands_alone(words: &Words) -> bool {
-    const PRONOUNS: [&str; 22] = [
-        "again", "another", "he", "her", "him", "his", "instead", "it", "its", "she", "so", "that", "their",
-        "them", "then", "there", "these", "they", "this", "those", "too", "yes",
-    ];
-    let says = words.all.iter().filter(|word| matches!(word.role, Role::Content | Role::Number)).count();
-    let leans = words.all.iter().any(|word| PRONOUNS.binary_search(&words.text(word)).is_ok());
-    says > FEWEST_CONTENT_WORDS && !leans && !points_elsewhere(words)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,16 +74,5 @@ mod tests {
         check("continue", true);
         check("What is this charge on my statement?", false);
         check("Why is the sky above us blue?", false);
-    }
-
-    #[test]
-    fn only_a_full_question_stands_alone() {
-        let check =
-            |text: &str, expected: bool| assert_eq!(stands_alone(&Words::of(text)), expected, "{text}");
-        check("How long does a bank transfer from Germany to Spain take?", true);
-        check("How long does it take from Germany to Spain by train?", false);
-        check("cancel it", false);
-        check("is there an early exit fee?", false);
-        check("yes", false);
     }
 }

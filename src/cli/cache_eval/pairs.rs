@@ -6,10 +6,10 @@ use std::path::Path;
 use anyhow::Context as _;
 use serde_json::json;
 
-use super::policy::{Decision, Policy, Side};
+use super::policy::{Decision, Side, first_threshold};
 use super::records::{Record, read};
-use super::{Exit, embedder, progress};
-use crate::cache::compare::{FEATURE_NAMES, Prepared, features};
+use super::{Exit, PairsArguments, embedder, progress};
+use crate::cache::compare::{FEATURE_NAMES, features};
 use crate::cli::print;
 use crate::config::Config;
 use crate::embed::{Embedded, Embedder as _};
@@ -40,13 +40,14 @@ impl Pair {
 }
 
 /// Prints a policy's decision on every pair, then the counts.
-pub(super) fn decide_all(config: &Config, file: &Path, policy: Policy) -> anyhow::Result<Exit> {
-    let pairs = pairs_of(file)?;
+pub(super) fn decide_all(config: &Config, arguments: &PairsArguments) -> anyhow::Result<Exit> {
+    let pairs = pairs_of(&arguments.file)?;
+    let first = first_threshold(arguments.delta);
     let embeddings = embed_all(config, &pairs)?;
     let mut counts = Counts::default();
     for pair in &pairs {
         let Some([new, cached]) = sides(pair, &embeddings) else { continue };
-        let decision = policy.decide(&new, &cached);
+        let decision = arguments.policy.decide(&new, &cached, first);
         counts.add(pair.label, &decision);
         let line = json!({
             "id": pair.id,
@@ -68,9 +69,9 @@ pub(super) fn print_features(config: &Config, file: &Path) -> anyhow::Result<Exi
     for pair in &pairs {
         let Some([new, cached]) = sides(pair, &embeddings) else { continue };
         let cosine = new.embedded.embedding.cosine(&cached.embedded.embedding);
-        let veto = crate::cache::compare::veto(&new.prepared, &cached.prepared);
+        let veto = crate::cache::compare::veto(new.prepared(), cached.prepared());
         let label = pair.label.map_or("", |label| if label { "1" } else { "0" });
-        let numbers = features(&new.prepared, &cached.prepared, cosine).map(|number| number.to_string());
+        let numbers = features(new.prepared(), cached.prepared(), cosine).map(|number| number.to_string());
         let veto = veto.map_or("", Into::into);
         print(&format!("{}\t{label}\t{veto}\t{}", pair.id, numbers.join("\t")));
     }
@@ -102,9 +103,7 @@ fn embed_all(config: &Config, pairs: &[Pair]) -> anyhow::Result<HashMap<String, 
 fn sides<'a>(pair: &'a Pair, embeddings: &'a HashMap<String, Embedded>) -> Option<[Side<'a>; 2]> {
     let [new, cached] = &pair.texts;
     let [new_context, cached_context] = &pair.contexts;
-    let side = |text: &'a str, context: &'a str| {
-        Some(Side { text, context, embedded: embeddings.get(text)?, prepared: Prepared::new(text) })
-    };
+    let side = |text: &'a str, context: &'a str| Some(Side::new(text, context, embeddings.get(text)?));
     Some([side(new, new_context)?, side(cached, cached_context)?])
 }
 

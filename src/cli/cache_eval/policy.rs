@@ -2,22 +2,24 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::LazyLock;
 
-use crate::cache::admission::{Admission, DEFAULT_ERROR_RATE, admission, is_comparable};
+use crate::cache::admission::{Admission, admission, is_comparable};
 use crate::cache::answers::agree;
 use crate::cache::betting::Weight;
 use crate::cache::calibration::{Calibration, PRIOR};
-use crate::cache::compare::{Prepared, normalised, veto};
+use crate::cache::compare::{Conversation, Prepared, transcript, veto};
 use crate::cache::decision::{Near, judge};
 use crate::cache::evidence::Threshold;
 use crate::cache::freshness::Volatility;
-use crate::domain::prompt::{Prompt, RouteRequest};
+use crate::cache::scope::{normal_sha256, prompt_sha256};
+use crate::domain::prompt::{Prompt, Role, RouteRequest, Turn};
 use crate::embed::Embedded;
 
-/// From which score on a scope is served that has no labels of its own.
-static FIRST_THRESHOLD: LazyLock<Option<Threshold>> =
-    LazyLock::new(|| Calibration::new(DEFAULT_ERROR_RATE, PRIOR.clone()).threshold());
+/// Gives the score from which on a scope without labels of its own is served, while at most a share of hits in (0, 1) may
+/// be wrong; `None`: none is.
+pub(super) fn first_threshold(error_rate: f64) -> Option<Threshold> {
+    Calibration::new(error_rate, PRIOR.clone()).threshold()
+}
 
 /// A cache policy that an experiment runs.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -78,15 +80,39 @@ pub(super) struct Decision {
 #[derive(Debug)]
 pub(super) struct Side<'a> {
     pub(super) text: &'a str,
-    /// The turns before it, as one text; empty: there were none.
-    pub(super) context: &'a str,
+    turns: Vec<Turn>,
     pub(super) embedded: &'a Embedded,
-    pub(super) prepared: Prepared,
+    conversation: Conversation,
+}
+
+impl<'a> Side<'a> {
+    /// Reads a prompt and the turns before it: a JSON array of objects with `role` and `content`, or one text; empty:
+    /// there were none.
+    pub(super) fn new(text: &'a str, context: &str, embedded: &'a Embedded) -> Self {
+        let turns = turns_of(context);
+        let conversation = Conversation::read(&transcript(&turns, text));
+        Self { text, turns, embedded, conversation }
+    }
+
+    pub(super) const fn prepared(&self) -> &Prepared {
+        self.conversation.prompt()
+    }
+}
+
+fn turns_of(context: &str) -> Vec<Turn> {
+    let listed: Option<Vec<serde_json::Value>> = serde_json::from_str(context).ok();
+    let said = |turn: &serde_json::Value| {
+        let role = if turn.get("role")? == "assistant" { Role::Assistant } else { Role::User };
+        Some(Turn { role, text: turn.get("content").or_else(|| turn.get("text"))?.as_str()?.to_owned() })
+    };
+    let one =
+        || Some(Turn { role: Role::User, text: context.to_owned() }).filter(|turn| !turn.text.is_empty());
+    listed.and_then(|turns| turns.iter().map(said).collect()).unwrap_or_else(|| one().into_iter().collect())
 }
 
 impl Policy {
-    /// Decides whether the answer to one prompt is served for the other.
-    pub(super) fn decide(self, new: &Side<'_>, cached: &Side<'_>) -> Decision {
+    /// Decides whether the answer to one prompt is served for the other; `first` is the score that `ours` serves from.
+    pub(super) fn decide(self, new: &Side<'_>, cached: &Side<'_>, first: Option<Threshold>) -> Decision {
         let cosine = new.embedded.embedding.cosine(&cached.embedded.embedding);
         match self {
             Self::Plain(threshold) => {
@@ -96,7 +122,7 @@ impl Policy {
             }
             // Two prompts alone have taught it nothing, so it asks.
             Self::VCache(_) => Decision { is_served: false, score: f64::from(cosine), reason: "explore" },
-            Self::Ours => decide_ours(new, cached, cosine),
+            Self::Ours => decide_ours(new, cached, first),
             Self::Answers => {
                 let is_whole = !new.embedded.truncated && !cached.embedded.truncated;
                 let agreed = agree(new.text, cached.text, is_whole.then_some(cosine));
@@ -111,38 +137,36 @@ impl Policy {
     }
 }
 
-fn decide_ours(new: &Side<'_>, cached: &Side<'_>, cosine: f32) -> Decision {
-    let near = Near { prepared: &cached.prepared, similarity: cosine, group: () };
-    let scores = judge(&new.prepared, &[near]).map(|judged| judged.scores);
+fn decide_ours(new: &Side<'_>, cached: &Side<'_>, first: Option<Threshold>) -> Decision {
+    let cosine = new.embedded.embedding.cosine(&cached.embedded.embedding);
+    let near = Near { conversation: &cached.conversation, similarity: cosine, group: () };
+    let scores = judge(&new.conversation, &[near]).map(|judged| judged.scores);
     let score = scores.map_or(0.0, |scores| scores.verified.clamp(0.0, 1.0));
     let refuse = |reason| Decision { is_served: false, score, reason };
-    let sides = [new, cached];
-    if new.context != cached.context {
-        return refuse("context");
-    }
-    let admitted = sides.map(|side| admitted(side.text));
+    let (Some(request), Some(other)) = (request(new), request(cached)) else { return refuse("not_cached") };
+    let admitted = [&request, &other].map(admitted);
     if admitted.contains(&Admission::Never) {
         return refuse("not_cached");
     }
-    if new.text == cached.text {
+    if prompt_sha256(&request) == prompt_sha256(&other) {
         return Decision { is_served: true, score: 1.0, reason: "exact" };
+    }
+    if normal_sha256(&request).is_some_and(|form| normal_sha256(&other) == Some(form)) {
+        return Decision { is_served: true, score: 1.0, reason: "normalised_exact" };
     }
     if admitted.contains(&Admission::Exact) {
         return refuse("exact_only");
     }
-    if !new.context.is_empty() && !sides.iter().all(|side| side.prepared.stands_alone()) {
-        return refuse("not_self_contained");
+    if !new.conversation.is_continued_as(&cached.conversation) {
+        return refuse("context");
     }
-    if normalised(new.text).is_some_and(|form| normalised(cached.text) == Some(form)) {
-        return Decision { is_served: true, score: 1.0, reason: "normalised_exact" };
-    }
-    if !sides.iter().all(|side| is_comparable(side.embedded.truncated, side.embedded.unknown_share)) {
+    if ![new, cached].iter().all(|side| is_comparable(side.embedded.truncated, side.embedded.unknown_share)) {
         return refuse("not_comparable");
     }
     let Some(scores) = scores else {
-        return refuse(veto(&new.prepared, &cached.prepared).map_or("score", Into::into));
+        return refuse(veto(new.prepared(), cached.prepared()).map_or("score", Into::into));
     };
-    if FIRST_THRESHOLD.is_some_and(|threshold| threshold.serves(scores.cell(Weight::WHOLE))) {
+    if first.is_some_and(|first| first.serves(scores.cell(Weight::WHOLE))) {
         Decision { is_served: true, score, reason: "verified" }
     } else {
         refuse("score")
@@ -151,18 +175,24 @@ fn decide_ours(new: &Side<'_>, cached: &Side<'_>, cosine: f32) -> Decision {
 
 /// Says whether a prompt that comes alone may be answered by what answered a similar one.
 pub(super) fn is_semantic(text: &str, embedded: &Embedded) -> bool {
-    admitted(text) == Admission::Semantic && is_comparable(embedded.truncated, embedded.unknown_share)
+    let prompt = Prompt::new(text).map(RouteRequest::new);
+    prompt.is_ok_and(|request| admitted(&request) == Admission::Semantic)
+        && is_comparable(embedded.truncated, embedded.unknown_share)
 }
 
-/// Says what the cache may do for a prompt that comes alone.
-fn admitted(text: &str) -> Admission {
-    Prompt::new(text)
-        .map_or(Admission::Never, |prompt| admission(&RouteRequest::new(prompt), Volatility::of(text)))
+fn request(side: &Side<'_>) -> Option<RouteRequest> {
+    let request = RouteRequest::new(Prompt::new(side.text).ok()?);
+    Some(RouteRequest { context: side.turns.clone(), ..request })
+}
+
+fn admitted(request: &RouteRequest) -> Admission {
+    admission(request, Volatility::of(request.prompt.as_str()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cache::admission::DEFAULT_ERROR_RATE;
     use crate::domain::embedding::{DIMENSIONS, Embedding};
 
     fn embedded(cosine: f32) -> Embedded {
@@ -175,9 +205,11 @@ mod tests {
 
     fn check(policy: Policy, (new, cached): (&str, &str), contexts: (&str, &str), expected: (bool, &str)) {
         let embeddings = (embedded(1.0), embedded(0.97));
-        let side = |text, context, embedded| Side { text, context, embedded, prepared: Prepared::new(text) };
-        let decision =
-            policy.decide(&side(new, contexts.0, &embeddings.0), &side(cached, contexts.1, &embeddings.1));
+        let decision = policy.decide(
+            &Side::new(new, contexts.0, &embeddings.0),
+            &Side::new(cached, contexts.1, &embeddings.1),
+            first_threshold(DEFAULT_ERROR_RATE),
+        );
         assert_eq!((decision.is_served, decision.reason), expected, "{new} | {cached}");
     }
 
@@ -192,13 +224,17 @@ mod tests {
     fn ours_says_why() {
         let same = ("How do I reset my password?", "how do I reset my password");
         check(Policy::Ours, same, ("", ""), (true, "normalised_exact"));
+        check(Policy::Ours, same, ("a", "a"), (true, "normalised_exact"));
         check(Policy::Ours, same, ("a", "b"), (false, "context"));
-        check(Policy::Ours, same, ("a", "a"), (false, "not_self_contained"));
+        check(Policy::Ours, same, ("a", ""), (false, "context"));
         check(Policy::Ours, (same.0, same.0), ("a", "a"), (true, "exact"));
+        check(Policy::Ours, ("Yes please", "yes please."), ("a", "b"), (false, "exact_only"));
+        let turns = r#"[{"role": "user", "content": "a"}]"#;
+        check(Policy::Ours, same, ("a", turns), (true, "normalised_exact"));
         check(Policy::Ours, ("Who won in 2014?", "Who won in 2018?"), ("", ""), (false, "number"));
         check(
             Policy::Ours,
-            ("What is the weather now", "what is the weather now"),
+            ("What is the weather now", "what is the weather right now"),
             ("", ""),
             (false, "exact_only"),
         );

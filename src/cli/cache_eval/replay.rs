@@ -10,7 +10,7 @@ use super::vcache::VCache;
 use crate::cache::admission::NEIGHBOURS;
 use crate::cache::betting::Weight;
 use crate::cache::calibration::{Calibration, audit_rate};
-use crate::cache::compare::{Prepared, normalised};
+use crate::cache::compare::{Conversation, normalised};
 use crate::cache::decision::{Judged, Near, judge};
 use crate::cache::evidence::{Evidence, Scores};
 use crate::domain::embedding::Embedding;
@@ -27,7 +27,7 @@ pub(super) struct Item {
     /// Prompts of one class have one answer.
     pub(super) class: String,
     pub(super) embedding: Embedding,
-    pub(super) prepared: Prepared,
+    pub(super) conversation: Conversation,
     /// Whether similar prompts may answer it at all.
     pub(super) is_semantic: bool,
 }
@@ -286,11 +286,11 @@ impl<'a> Cache<'a> {
             .filter_map(|(other, similarity)| {
                 let item = self.stream.items.get(*other).filter(|item| item.is_semantic)?;
                 let group = self.groups.get(other).copied().unwrap_or(*other);
-                Some((*other, Near { prepared: &item.prepared, similarity: *similarity, group }))
+                Some((*other, Near { conversation: &item.conversation, similarity: *similarity, group }))
             })
             .collect();
         let (places, near): (Vec<usize>, Vec<Near<'_, usize>>) = near.into_iter().unzip();
-        let Judged { place, scores } = judge(&item.prepared, &near)?;
+        let Judged { place, scores } = judge(&item.conversation, &near)?;
         Some((*places.get(place)?, scores))
     }
 

@@ -12,9 +12,10 @@ use serde_json::json;
 use super::policy::{Policy, is_semantic};
 use super::records::{Record, read};
 use super::replay::{Item, Stream, Tally};
-use super::{Exit, embedder, progress};
+use super::{Exit, embedder, progress, share};
+use crate::cache::admission::DEFAULT_ERROR_RATE;
 use crate::cache::calibration::PRIOR;
-use crate::cache::compare::Prepared;
+use crate::cache::compare::Conversation;
 use crate::cache::evidence::Evidence;
 use crate::cli::print;
 use crate::config::Config;
@@ -29,7 +30,7 @@ pub(in crate::cli) struct StreamArguments {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// The share of hits that may be wrong, in (0, 1)
-    #[arg(long, default_value_t = 0.02, value_parser = share)]
+    #[arg(long, default_value_t = DEFAULT_ERROR_RATE, value_parser = share)]
     delta: f64,
     /// How many orders to try, with the seeds that follow
     #[arg(long, default_value_t = 1)]
@@ -74,7 +75,7 @@ pub(super) fn run(config: &Config, arguments: &StreamArguments) -> anyhow::Resul
             class: format!("{group}\t{class}"),
             is_semantic: is_semantic(text, &embedded),
             embedding: embedded.embedding,
-            prepared: Prepared::new(text),
+            conversation: Conversation::read(text),
         });
         bar.inc(1);
     }
@@ -114,9 +115,4 @@ pub(super) fn run(config: &Config, arguments: &StreamArguments) -> anyhow::Resul
     });
     print(&summary.to_string());
     Ok(Exit::Success)
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    let share = text.parse().ok().filter(|share: &f64| *share > 0.0 && *share < 1.0);
-    share.ok_or_else(|| "a share between 0 and 1, such as 0.02".to_owned())
 }
