@@ -36,7 +36,8 @@ use crate::domain::usage::Usage;
 use crate::embed::worker::EmbedWorker;
 use crate::providers::fallback::Providers;
 use crate::routing::candidates::{Supply, eligible, no_provider};
-use crate::routing::success::Learned;
+use crate::routing::forecast::Forecast;
+use crate::routing::learning::expect_of_all;
 use crate::routing::{Question, strategy};
 use crate::store::Store;
 
@@ -84,6 +85,7 @@ pub struct Pipeline {
     pub payments: TaskTracker,
     pub flights: Flights,
     pub calibrations: Calibrations,
+    pub learning: Learning,
     pub ending: Ending,
 }
 
@@ -111,8 +113,9 @@ impl Pipeline {
             return Ok(self.serve(journey, found).await);
         }
         progress.is_routing();
-        let (embedding, evidence) = self.evidence(&mut journey, embedding).await;
-        let decision = self.decide(&journey.request, journey.at, &self.providers.ids(), &evidence)?;
+        let known = self.known_of(&mut journey, embedding).await;
+        let decision = self.decide(&mut journey, &self.providers.ids(), &known)?;
+        let embedding = known.embedding;
         let key = journey.cache.flight_key();
         match self.flights.board(key, journey.started, journey.intent(&decision), &self.ending.abort) {
             Boarding::Follow(seat) => self.share(journey, seat, progress).await,
@@ -130,15 +133,17 @@ impl Pipeline {
     /// Says what [`Pipeline::route`] would ask, and at what price; nobody is asked and nothing recorded.
     ///
     /// Without any configured provider it plans as if all were.
-    pub fn plan(&self, request: RouteRequest) -> Result<Plan, RouteError> {
-        let journey = Journey::new(request, &self.settings);
+    pub async fn plan(&self, request: RouteRequest) -> Result<Plan, RouteError> {
+        let mut journey = Journey::new(request, &self.settings);
         let mut degraded = Vec::new();
         let mut configured = self.providers.ids();
         if configured.is_empty() {
             configured = ProviderId::VARIANTS.to_vec();
             degraded.push(no_provider().to_string());
         }
-        let decision = self.decide(&journey.request, journey.at, &configured, &[])?;
+        let known = self.known_of(&mut journey, None).await;
+        let decision = self.decide(&mut journey, &configured, &known)?;
+        degraded.append(&mut journey.degraded);
         let mut record = journey.intent(&decision);
         record.source = Some(Source::Plan);
         Ok(Plan { record, candidates: decision.candidates, degraded, simulated: self.settings.simulated })
@@ -146,17 +151,23 @@ impl Pipeline {
 
     fn decide(
         &self,
-        request: &RouteRequest,
-        at: Timestamp,
+        journey: &mut Journey,
         configured: &[ProviderId],
-        evidence: &[Outcome],
+        known: &Known,
     ) -> Result<Decision, RouteError> {
         let supply = Supply { models: &self.models, catalogue: &self.catalogue, configured };
-        let candidates = eligible(supply, request, at)?;
-        let learned = Learned::default();
-        let question =
-            Question { request, candidates: &candidates, evidence, learned: &learned, embedding: None };
-        Ok(strategy(request.strategy).decide(&question))
+        let candidates = eligible(supply, &journey.request, journey.at)?;
+        let question = Question {
+            request: &journey.request,
+            candidates: &candidates,
+            evidence: &known.evidence,
+            learned: &known.learned,
+            embedding: known.embedding.as_ref().map(|stored| &stored.embedding),
+        };
+        let mut decision = strategy(journey.request.strategy).decide(&question);
+        expect_of_all(&question, &mut decision.candidates);
+        journey.forecast = Forecast::of(&question, &decision.candidates).map(|forecast| forecast.to_text());
+        Ok(decision)
     }
 
     /// Answers from the cache: it costs nothing, and saves what the baseline would have cost.

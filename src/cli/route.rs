@@ -77,7 +77,7 @@ pub(super) async fn run(config: Config, arguments: RouteArguments, form: Form) -
             answer(app.pipeline.route(*request, &Progress::default())).await
         }
         Wish::Plan(request) | Wish::Route(request) => {
-            let output = RouteOutput::from(app.pipeline.plan(*request)?);
+            let output = RouteOutput::from(app.pipeline.plan(*request).await?);
             match form {
                 Form::Json => print_json(&output)?,
                 Form::Text => print(&output.to_plan_text()),

@@ -46,3 +46,14 @@ pub struct Outcome {
     /// The session that it came from, where one is known.
     pub session: Option<String>,
 }
+
+/// What is kept of all outcomes together, beside the rows.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct KeptRouting {
+    /// As `routing` writes and reads it; absent: nothing was learned yet.
+    pub state: Option<Vec<u8>>,
+    /// Counts up whenever the state is replaced; 0 before the first.
+    pub revision: i64,
+    /// Scored outcomes of the session that was asked for.
+    pub of_session: u64,
+}

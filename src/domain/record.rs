@@ -63,6 +63,8 @@ pub struct RequestRecord {
     pub cache: Option<CacheHit>,
     /// Whether the cache could have answered, and the answer was bought to learn whether it would have been right.
     pub is_audit: bool,
+    /// What was expected of each candidate, as `routing` writes and reads it, to learn from once outcomes are known.
+    pub forecast: Option<String>,
     /// Why nobody answered.
     pub error: Option<String>,
 }

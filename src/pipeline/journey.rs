@@ -24,6 +24,8 @@ pub(super) struct Journey {
     pub(super) degraded: Vec<String>,
     /// What the cache could answer, to compare with what is bought.
     pub(super) comparand: Option<Comparand>,
+    /// What was expected of each candidate, as text.
+    pub(super) forecast: Option<String>,
 }
 
 impl Journey {
@@ -39,6 +41,7 @@ impl Journey {
             request,
             degraded: Vec::new(),
             comparand: None,
+            forecast: None,
         }
     }
 
@@ -73,6 +76,7 @@ impl Journey {
             attempts: Vec::new(),
             cache: None,
             is_audit: false,
+            forecast: None,
             error: None,
         }
     }
@@ -87,6 +91,7 @@ impl Journey {
             complexity: Some(decision.complexity),
             confidence: Some(decision.confidence),
             reason: decision.reason.clone(),
+            forecast: self.forecast.clone(),
             reference: first.map(|candidate| candidate.card.reference.clone()),
             cost: None,
             worst_case: worst_cases.max().flatten(),

@@ -99,7 +99,10 @@ impl Pipeline {
         let bought = text.as_deref().and_then(|text| journey.entry(&record, text, embedding.clone()));
         let entry = bought.as_ref().map(|entry| entry.id);
         match self.record(&record, bought, embedding).await {
-            Ok(recorded) => journey.note(&recorded),
+            Ok(recorded) => {
+                journey.note(&recorded);
+                self.learn_ending(&record);
+            }
             Err(error) => {
                 tracing::error!(request.id = %journey.id, %error, "a paid request was not recorded; its intent stands");
                 journey.degrade(format!("the cost of this request is in no report: {error}"));

@@ -4,6 +4,8 @@
 //! λ on a ladder the ledger keeps sums of what its choices scored, predicted before the outcome was known. A floor f then
 //! gets the largest λ whose mean of (score − f · best single model's score) is surely not negative: mean − z·s/√n ≥ 0.
 
+use serde::{Deserialize, Serialize};
+
 use crate::domain::decision::Quality;
 use crate::domain::model::ModelRef;
 
@@ -56,7 +58,7 @@ pub enum Rule {
     BestAlone,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 struct Rung {
     score: f64,
     squares: f64,
@@ -65,9 +67,9 @@ struct Rung {
 }
 
 /// Sums over past prompts for every price.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Ledger {
-    rungs: [Rung; RUNGS],
+    rungs: Vec<Rung>,
     best_score: f64,
     best_squares: f64,
     /// Σ of each prompt's dearest model, so that prices mean the same in any currency.
@@ -79,7 +81,7 @@ pub struct Ledger {
 impl Default for Ledger {
     fn default() -> Self {
         Self {
-            rungs: [Rung::default(); RUNGS],
+            rungs: vec![Rung::default(); RUNGS],
             best_score: 0.0,
             best_squares: 0.0,
             dearest: 0.0,
@@ -90,6 +92,11 @@ impl Default for Ledger {
 }
 
 impl Ledger {
+    /// Says whether it has every price, as a read one need not.
+    pub fn is_whole(&self) -> bool {
+        self.rungs.len() == RUNGS
+    }
+
     /// Adds a prompt; `best` is the model that did best so far. Trials that are not finite are left out.
     pub fn add(&mut self, trials: &[Trial<'_>], best: &ModelRef, weight: f64) {
         let usable: Vec<&Trial<'_>> = trials

@@ -9,6 +9,7 @@ pub mod evidence;
 mod explanation;
 pub mod features;
 pub mod learning;
+pub mod forecast;
 pub mod ledger;
 pub mod outcomes;
 pub mod success;

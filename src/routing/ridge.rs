@@ -4,6 +4,8 @@
 //! everything but the constant; how much is chosen by the evidence for it (MacKay 1992, "Bayesian interpolation"). 80
 //! inputs take 13 KB.
 
+use serde::{Deserialize, Serialize};
+
 /// Penalties that are compared, per input of about unit variance.
 const PENALTIES: [f64; 6] = [10.0, 30.0, 100.0, 300.0, 1_000.0, 3_000.0];
 /// The penalty of the constant: it is hardly held back.
@@ -14,7 +16,7 @@ const LEAST_INPUT_VARIANCE: f64 = 1e-3;
 const LEAST_NOISE: f64 = 0.01;
 
 /// Sums over observations of one target; those of two can be added.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Sums {
     /// The lower triangle of Σ w·x·xᵀ by rows.
     products: Vec<f32>,
@@ -62,6 +64,11 @@ impl Sums {
         self.products.iter_mut().chain(&mut self.targets).for_each(|sum| *sum *= factor as f32);
         self.squares *= factor;
         self.weight *= factor;
+    }
+
+    /// Says whether these are sums over so many inputs, as read ones need not be.
+    pub fn is_of(&self, inputs: usize) -> bool {
+        self.targets.len() == inputs && self.products.len() == inputs * (inputs + 1) / 2
     }
 
     /// Gives the observations, as what they count together.

@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::input::INPUTS;
 use super::ledger::{Ledger, Rule, Trial};
 use super::ridge::{Fit, Sums};
@@ -19,6 +21,18 @@ const SESSION: f64 = 20.0;
 pub fn session_weight(nth: u64) -> f64 {
     let share = SESSION / (nth as f64).max(1.0);
     if share >= 1.0 { 1.0 } else { share * share }
+}
+
+/// Counts up when an input or a sum changes its meaning.
+const VERSION: u8 = 1;
+
+/// How sums are kept.
+#[derive(Serialize, Deserialize)]
+struct Snapshot {
+    version: u8,
+    /// Provider, model and its sums.
+    models: Vec<(String, String, Sums)>,
+    ledger: Ledger,
 }
 
 /// Sums over all outcomes.
@@ -50,6 +64,30 @@ impl RoutingState {
         let done: Vec<(f64, &'a ModelRef)> =
             trials.iter().filter_map(|trial| Some((mean(trial.reference)?, trial.reference))).collect();
         done.into_iter().max_by(|left, right| left.0.total_cmp(&right.0)).map(|(_, reference)| reference)
+    }
+
+    /// Writes it as bytes that [`RoutingState::read`] reads.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let models = self
+            .models
+            .iter()
+            .map(|(reference, sums)| (reference.provider.to_string(), reference.model.clone(), sums.clone()))
+            .collect();
+        let snapshot = Snapshot { version: VERSION, models, ledger: self.ledger.clone() };
+        // Writing to memory fails for no value of these types.
+        postcard::to_allocvec(&snapshot).unwrap_or_default()
+    }
+
+    /// Reads what was written; `None` where it is something else, or of another version: what it learned is lost then.
+    pub fn read(bytes: &[u8]) -> Option<Self> {
+        let Snapshot { version, models, ledger } = postcard::from_bytes(bytes).ok()?;
+        let is_known = version == VERSION
+            && ledger.is_whole()
+            && models.iter().all(|(_, _, sums)| sums.is_of(INPUTS));
+        let model = |(provider, model, sums): (String, String, Sums)| {
+            Some((ModelRef { provider: provider.parse().ok()?, model }, sums))
+        };
+        is_known.then(|| Self { models: models.into_iter().filter_map(model).collect(), ledger })
     }
 
     /// Fits what a decision reads; half a millisecond a model.

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use crate::auth::AuthError;
 use crate::domain::evidence::{CacheEvidence, EvidenceKey, Label};
 use crate::domain::ids::RequestId;
-use crate::domain::outcome::{Outcome, OutcomeQuery};
+use crate::domain::outcome::{KeptRouting, Outcome, OutcomeQuery};
 use crate::domain::rating::{Rating, RatingEffect};
 use crate::domain::record::{CacheEntry, Forget, Neighbour, RequestRecord, ScopeHash, StoredEmbedding};
 use crate::domain::report::{CacheStats, Report, ReportQuery};
@@ -160,6 +160,24 @@ pub trait Store: Send + Sync {
 
     /// Says whether [`Store::nearest_outcomes`] could find any, which is cheaper than an embedding.
     async fn has_outcomes(&self) -> Result<bool, StoreError>;
+
+    /// Reads what was learned from all outcomes under an embedder, and how many a session has.
+    async fn routing_state(
+        &self,
+        fingerprint: String,
+        session: Option<String>,
+    ) -> Result<KeptRouting, StoreError>;
+
+    /// Replaces what was learned with what a request added to it, and takes the request's forecast away, so that none
+    /// is learned from twice. Says whether that is done, now or before; not where somebody else has replaced it since
+    /// that revision.
+    async fn save_routing_state(
+        &self,
+        fingerprint: String,
+        state: Vec<u8>,
+        revision: i64,
+        learned_from: RequestId,
+    ) -> Result<bool, StoreError>;
 
     /// Finds what is known of the wrong answers of a scope.
     async fn cache_evidence(&self, key: EvidenceKey) -> Result<CacheEvidence, StoreError>;

@@ -74,7 +74,7 @@ impl Server {
             Err(problem) => return refused(problem),
         };
         let (request_id, score) = (rating.request_id, rating.score);
-        match self.pipeline().store.rate_response(rating, Timestamp::now()).await {
+        match self.pipeline().rate(rating).await {
             Ok(effect) => {
                 let output = RateOutput {
                     request_id: request_id.to_string(),

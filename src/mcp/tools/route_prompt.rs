@@ -52,7 +52,7 @@ impl Server {
         let answering = async {
             match wish {
                 Wish::Plan(request) => {
-                    let output = RouteOutput::from(self.pipeline().plan(*request)?);
+                    let output = RouteOutput::from(self.pipeline().plan(*request).await?);
                     let text = output.to_plan_text();
                     Ok::<_, RouteError>(answered(&output, text))
                 }

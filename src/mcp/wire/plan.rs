@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::route::RouteOutput;
-use crate::domain::decision::{Candidate, CostEstimate};
+use crate::domain::decision::{Candidate, CostEstimate, ExpectedQuality};
 use crate::pipeline::Plan;
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -14,6 +14,16 @@ pub(super) struct CandidateOutput {
     tier: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     estimated_cost_usd: Option<RangeOutput>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected_quality: Option<QualityOutput>,
+}
+
+/// Share of good answers, with its 95 % interval.
+#[derive(Debug, Serialize, JsonSchema)]
+struct QualityOutput {
+    mean: f64,
+    low: f64,
+    high: f64,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -46,8 +56,11 @@ impl RouteOutput {
                 || "price unknown".to_owned(),
                 |range| format!("${} to ${}", range.low, range.high),
             );
+            let quality = candidate.expected_quality.as_ref().map_or_else(String::new, |quality| {
+                format!(", expected quality {:.2} ({:.2} to {:.2})", quality.mean, quality.low, quality.high)
+            });
             text.push_str(&format!(
-                "{}. {}/{} ({}) {cost}\n",
+                "{}. {}/{} ({}) {cost}{quality}\n",
                 place + 1,
                 candidate.provider,
                 candidate.model,
@@ -69,7 +82,15 @@ impl From<&Candidate> for CandidateOutput {
             model: reference.model.clone(),
             tier: candidate.card.tier.to_string(),
             estimated_cost_usd: candidate.estimate.map(RangeOutput::from),
+            expected_quality: candidate.expected_quality.map(QualityOutput::from),
         }
+    }
+}
+
+impl From<ExpectedQuality> for QualityOutput {
+    fn from(quality: ExpectedQuality) -> Self {
+        let rounded = |share: f64| (share * 1e3).round() / 1e3;
+        Self { mean: rounded(quality.mean), low: rounded(quality.low), high: rounded(quality.high) }
     }
 }
 

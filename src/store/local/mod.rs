@@ -14,6 +14,7 @@ mod quantised;
 mod report;
 mod requests;
 mod routing_feedback;
+mod routing_state;
 pub(in crate::store) mod schema;
 mod shelf;
 pub(in crate::store) mod thread;
@@ -33,7 +34,7 @@ use self::vectors::Vectors;
 use super::{ExactQuery, ForgetMode, NearestQuery, Recorded, Store, StoreError};
 use crate::domain::evidence::{CacheEvidence, EvidenceKey, Label};
 use crate::domain::ids::RequestId;
-use crate::domain::outcome::{Outcome, OutcomeQuery};
+use crate::domain::outcome::{KeptRouting, Outcome, OutcomeQuery};
 use crate::domain::rating::{Rating, RatingEffect};
 use crate::domain::record::{CacheEntry, Forget, Neighbour, RequestRecord, StoredEmbedding};
 use crate::domain::report::{CacheStats, Report, ReportQuery};
@@ -169,6 +170,37 @@ impl Store for LocalStore {
 
     async fn has_outcomes(&self) -> Result<bool, StoreError> {
         self.requests.run(|open| outcomes::are_there_any(&open.connection)).await
+    }
+
+    async fn routing_state(
+        &self,
+        fingerprint: String,
+        session: Option<String>,
+    ) -> Result<KeptRouting, StoreError> {
+        self.requests
+            .run(move |open| routing_state::read(&open.connection, &fingerprint, session.as_deref()))
+            .await
+    }
+
+    async fn save_routing_state(
+        &self,
+        fingerprint: String,
+        state: Vec<u8>,
+        revision: i64,
+        learned_from: RequestId,
+    ) -> Result<bool, StoreError> {
+        self.requests
+            .run(move |open| {
+                let transaction = open.connection.transaction()?;
+                let is_done = !routing_state::may_be_learned_from(&transaction, learned_from)?
+                    || routing_state::save(&transaction, &fingerprint, &state, revision)?;
+                if is_done {
+                    routing_state::take_forecast(&transaction, learned_from)?;
+                }
+                transaction.commit()?;
+                Ok(is_done)
+            })
+            .await
     }
 
     async fn cache_evidence(&self, key: EvidenceKey) -> Result<CacheEvidence, StoreError> {

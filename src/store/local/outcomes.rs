@@ -35,8 +35,9 @@ impl Outcomes {
         let shelf = self.shelves.get(&query.embedding.fingerprint);
         let Some((shelf, wanted)) = shelf.zip(Wanted::new(exact)) else { return Ok(Vec::new()) };
         let mut statement = connection.prepare_cached(
-            "select provider, model, score, source, created_at, embedding from routing_feedback \
-             where user_id = ?1 and scored_number = ?2 and score is not null and embedding is not null",
+            "select f.provider, f.model, f.score, f.source, f.created_at, f.embedding, r.session \
+             from routing_feedback f left join requests r on r.user_id = f.user_id and r.id = f.request_id \
+             where f.user_id = ?1 and f.scored_number = ?2 and f.score is not null and f.embedding is not null",
         )?;
         let user_id = UserId::LOCAL.to_string();
         let mut found = Vec::new();
@@ -50,7 +51,7 @@ impl Outcomes {
                     score: Score::new(row.get(2)?).map_err(|error| unreadable(2, error))?,
                     source: named(row, 3)?,
                     age_seconds: age_seconds(time(row, 4)?, query.now),
-                    session: None,
+                    session: row.get(6)?,
                 });
             }
         }

@@ -57,6 +57,7 @@ pub(super) fn write(connection: &Connection, record: &RequestRecord) -> rusqlite
         ":cache_score": record.cache.as_ref().and_then(|hit| hit.score),
         ":cache_age_seconds": record.cache.as_ref().map(|hit| whole(hit.age_seconds)),
         ":is_audit": record.is_audit,
+        ":forecast": record.forecast,
         ":error": record.error,
     })?;
     Ok(())
@@ -137,6 +138,7 @@ fn record(row: &Row<'_>) -> rusqlite::Result<RequestRecord> {
             age_seconds: age.and_then(|age| u64::try_from(age).ok()).unwrap_or(0),
         }),
         is_audit: row.get(36)?,
+        forecast: row.get(37)?,
         finish_reason: named_if_any(row, 33)?,
         error: row.get(34)?,
     })
@@ -189,7 +191,7 @@ const COLUMNS: &str = "id, created_at, status, prompt_sha256, session, tags, qua
      complexity_tier, confidence, reason, source, provider, model, input_tokens, cached_input_tokens, \
      cache_write_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, cost_pico, cost_estimated, \
      baseline_provider, baseline_model, baseline_cost_pico, worst_case_pico, latency_ms, provider_latency_ms, attempts, \
-     cache_entry_id, similarity, cache_age_seconds, finish_reason, error, cache_score, is_audit";
+     cache_entry_id, similarity, cache_age_seconds, finish_reason, error, cache_score, is_audit, forecast";
 
 const WRITE: &str = "
 insert into requests (
@@ -198,14 +200,14 @@ insert into requests (
     cache_write_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, cost_pico, cost_estimated,
     worst_case_pico, baseline_provider, baseline_model, baseline_cost_pico, saved_pico, latency_ms,
     provider_latency_ms, finish_reason, attempts, cache_entry_id, similarity, cache_age_seconds, error,
-    cache_score, is_audit)
+    cache_score, is_audit, forecast)
 values (
     :user_id, :id, :created_at, :status, :prompt_sha256, :session, :tags, :quality, :strategy,
     :complexity_score, :complexity_tier, :confidence, :reason, :source, :provider, :model, :input_tokens,
     :cached_input_tokens, :cache_write_tokens, :cache_write_1h_tokens, :output_tokens, :reasoning_tokens,
     :cost_pico, :cost_estimated, :worst_case_pico, :baseline_provider, :baseline_model, :baseline_cost_pico,
     :saved_pico, :latency_ms, :provider_latency_ms, :finish_reason, :attempts, :cache_entry_id,
-    :similarity, :cache_age_seconds, :error, :cache_score, :is_audit)
+    :similarity, :cache_age_seconds, :error, :cache_score, :is_audit, :forecast)
 on conflict (user_id, id) do update set
     status = excluded.status, session = excluded.session, tags = excluded.tags, quality = excluded.quality,
     strategy = excluded.strategy, complexity_score = excluded.complexity_score,
@@ -222,5 +224,5 @@ on conflict (user_id, id) do update set
     finish_reason = excluded.finish_reason, attempts = excluded.attempts,
     cache_entry_id = excluded.cache_entry_id, similarity = excluded.similarity,
     cache_age_seconds = excluded.cache_age_seconds, error = excluded.error, cache_score = excluded.cache_score,
-    is_audit = excluded.is_audit
+    is_audit = excluded.is_audit, forecast = excluded.forecast
 where requests.status = 'intent' or excluded.status <> 'intent'";

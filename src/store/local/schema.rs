@@ -9,13 +9,14 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use super::thread::meaning;
 use crate::store::StoreError;
 
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("../../../migrations/local/0001_requests_and_cache.sql"),
     include_str!("../../../migrations/local/0002_requests_read_back.sql"),
     include_str!("../../../migrations/local/0003_request_sums.sql"),
     include_str!("../../../migrations/local/0004_routing_feedback.sql"),
     include_str!("../../../migrations/local/0005_compared_hits.sql"),
     include_str!("../../../migrations/local/0006_calibration.sql"),
+    include_str!("../../../migrations/local/0007_routing_state.sql"),
 ];
 
 /// The schema that this program reads and writes.

@@ -42,7 +42,7 @@ macro_rules! migration {
 }
 
 /// All files, in order.
-const MIGRATIONS: [Migration; 8] = [
+const MIGRATIONS: [Migration; 9] = [
     migration!(1, "0001_requests_and_cache.sql"),
     migration!(2, "0002_cache_functions.sql"),
     migration!(3, "0003_routing_feedback.sql"),
@@ -51,6 +51,7 @@ const MIGRATIONS: [Migration; 8] = [
     migration!(6, "0006_revision.sql"),
     migration!(7, "0007_isolation.sql"),
     migration!(8, "0008_calibration.sql"),
+    migration!(9, "0009_routing_state.sql"),
 ];
 
 /// The schema that this program reads and writes.

@@ -5,6 +5,7 @@
 
 mod delivery;
 mod evidence;
+mod outcomes;
 pub mod migrations;
 pub mod outbox;
 mod realtime;
@@ -22,6 +23,7 @@ use serde_json::{Value, json};
 use self::delivery::Weight;
 use self::evidence::{EvidenceRow, epoch_arguments, evidence_arguments, label_arguments};
 use self::outbox::Outbox;
+use self::outcomes::{OutcomeRow, RoutingRow};
 use self::rest::{Patience, Rest};
 use self::rows::{BoughtRow, EntryRow, RequestRow, Unreadable, hex, parsed, vector};
 use self::sums::ReportRow;
@@ -30,8 +32,7 @@ use crate::auth::{Auth, Project};
 use crate::cache::retirement::is_retired;
 use crate::domain::evidence::{CacheEvidence, EvidenceKey, Label};
 use crate::domain::ids::RequestId;
-use crate::domain::model::ModelRef;
-use crate::domain::outcome::{Outcome, OutcomeQuery};
+use crate::domain::outcome::{KeptRouting, Outcome, OutcomeQuery};
 use crate::domain::rating::{Rating, RatingEffect, Score};
 use crate::domain::record::{CacheEntry, Forget, Neighbour, RequestRecord, StoredEmbedding};
 use crate::domain::report::{CacheStats, Report, ReportQuery};
@@ -232,36 +233,43 @@ impl Store for SupabaseStore {
     }
 
     async fn nearest_outcomes(&self, query: OutcomeQuery) -> Result<Vec<Outcome>, StoreError> {
-        #[derive(Deserialize)]
-        struct OutcomeRow {
-            similarity: f32,
-            provider: String,
-            model: String,
-            score: f64,
-            source: String,
-            created_at: Timestamp,
-        }
         let arguments = json!({
             "query_embedding": vector(&query.embedding.embedding),
             "embedder_fingerprint": query.embedding.fingerprint,
             "match_count": query.limit,
         });
         let rows: Vec<OutcomeRow> = self.call("nearest_outcomes", &arguments, Patience::Request).await?;
-        let outcome = |row: OutcomeRow| {
-            Ok::<_, Unreadable>(Outcome {
-                similarity: row.similarity.clamp(-1.0, 1.0),
-                reference: ModelRef { provider: parsed(&row.provider)?, model: row.model },
-                score: Score::new(row.score).map_err(|_| Unreadable("score"))?,
-                source: parsed(&row.source)?,
-                age_seconds: u64::try_from(query.now.duration_since(row.created_at).as_secs()).unwrap_or(0),
-                session: None,
-            })
-        };
-        Ok(rows.into_iter().map(outcome).collect::<Result<_, _>>()?)
+        Ok(rows.into_iter().map(|row| row.outcome(query.now)).collect::<Result<_, _>>()?)
     }
 
     async fn has_outcomes(&self) -> Result<bool, StoreError> {
         self.call("has_outcomes", &json!({}), Patience::Request).await
+    }
+
+    async fn routing_state(
+        &self,
+        fingerprint: String,
+        session: Option<String>,
+    ) -> Result<KeptRouting, StoreError> {
+        let arguments = json!({ "embedder_fingerprint": fingerprint, "session": session });
+        let row: RoutingRow = self.call("routing_state_of", &arguments, Patience::Request).await?;
+        Ok(row.try_into()?)
+    }
+
+    async fn save_routing_state(
+        &self,
+        fingerprint: String,
+        state: Vec<u8>,
+        revision: i64,
+        learned_from: RequestId,
+    ) -> Result<bool, StoreError> {
+        let arguments = json!({
+            "embedder_fingerprint": fingerprint,
+            "state": hex(&state),
+            "revision": revision,
+            "learned_from": learned_from.to_string(),
+        });
+        self.call("save_routing_state", &arguments, Patience::Request).await
     }
 
     async fn cache_evidence(&self, key: EvidenceKey) -> Result<CacheEvidence, StoreError> {

@@ -60,6 +60,7 @@ pub(super) struct RequestRow {
     cache_age_seconds: Option<i64>,
     cache_score: Option<f64>,
     is_audit: bool,
+    forecast: Option<String>,
     error: Option<String>,
     /// The answer, where the cache still keeps it; not a column.
     #[serde(default, skip_serializing)]
@@ -120,6 +121,7 @@ impl From<&RequestRecord> for RequestRow {
             cache_score: record.cache.as_ref().and_then(|hit| hit.score),
             cache_age_seconds: record.cache.as_ref().map(|hit| whole(hit.age_seconds)),
             is_audit: record.is_audit,
+            forecast: record.forecast.clone(),
             error: record.error.clone(),
             response_text: None,
         }
@@ -172,6 +174,7 @@ impl TryFrom<RequestRow> for RequestRecord {
                 age_seconds: row.cache_age_seconds.map_or(0, count),
             }),
             is_audit: row.is_audit,
+            forecast: row.forecast,
             error: row.error,
         })
     }
@@ -319,13 +322,14 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 }
 
 fn hash(text: &str) -> Result<[u8; 32], Unreadable> {
-    let digits = text.strip_prefix("\\x").filter(|digits| digits.len() == 64).ok_or(Unreadable("hash"))?;
-    let mut bytes = [0; 32];
-    for (byte, pair) in bytes.iter_mut().zip(digits.as_bytes().chunks_exact(2)) {
-        let pair = std::str::from_utf8(pair).map_err(|_| Unreadable("hash"))?;
-        *byte = u8::from_str_radix(pair, 16).map_err(|_| Unreadable("hash"))?;
-    }
-    Ok(bytes)
+    bytes(text)?.try_into().map_err(|_| Unreadable("hash"))
+}
+
+/// Reads what [`hex`] wrote, or PostgreSQL of a `bytea`.
+pub(super) fn bytes(text: &str) -> Result<Vec<u8>, Unreadable> {
+    let digits = text.strip_prefix("\\x").filter(|digits| digits.len() % 2 == 0).ok_or(Unreadable("bytea"))?;
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    digits.as_bytes().chunks_exact(2).map(byte).collect::<Option<_>>().ok_or(Unreadable("bytea"))
 }
 
 /// Writes an embedding as pgvector reads it.

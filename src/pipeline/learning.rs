@@ -1,0 +1,140 @@
+//! What routing learned from all outcomes, and what it learns when they become known.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::Pipeline;
+use super::journey::Journey;
+use crate::domain::model::ModelRef;
+use crate::domain::outcome::Outcome;
+use crate::domain::rating::{Rating, RatingEffect, Score};
+use crate::domain::record::{RequestRecord, StoredEmbedding};
+use crate::routing::forecast::Forecast;
+use crate::routing::outcomes::{asked_models, rated_model};
+use crate::routing::success::{Learned, RoutingState};
+use crate::store::StoreError;
+
+/// How long what was learned is believed without asking the store, where others may learn too.
+const FRESH: Duration = Duration::from_secs(10);
+/// How often to begin again where somebody else has learned meanwhile.
+const TRIES: usize = 5;
+/// Where what was learned is kept while there is no embedder.
+const WITHOUT_EMBEDDER: &str = "none";
+
+/// What this process read last, from when, and of which embedder.
+#[derive(Debug, Clone, Default)]
+pub struct Learning(Arc<Mutex<Option<(Instant, String, Arc<Learned>)>>>);
+
+/// What is known before a decision.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    pub(super) evidence: Vec<Outcome>,
+    pub(super) learned: Arc<Learned>,
+    pub(super) embedding: Option<StoredEmbedding>,
+}
+
+impl Learning {
+    fn get(&self, fingerprint: &str) -> Option<Arc<Learned>> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (read, of, learned) = kept.as_ref()?;
+        (read.elapsed() < FRESH && of == fingerprint).then(|| Arc::clone(learned))
+    }
+
+    fn put(&self, fingerprint: String, learned: &Arc<Learned>) {
+        let kept = Some((Instant::now(), fingerprint, Arc::clone(learned)));
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = kept;
+    }
+
+    fn forget(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+impl Pipeline {
+    /// Records a rating; routing learns from it after the answer is out.
+    pub async fn rate(&self, rating: Rating) -> Result<RatingEffect, StoreError> {
+        let effect = self.store.rate_response(rating.clone(), Timestamp::now()).await?;
+        let pipeline = self.clone();
+        self.payments.spawn(async move {
+            let found = pipeline.store.find_request(rating.request_id).await;
+            let Ok(Some((record, _))) = found else { return };
+            let rated = rated_model(&record, &rating).and_then(|rated| Some((rated.reference, rated.score?)));
+            pipeline.learn_scores(&record, rated.as_slice()).await;
+        });
+        Ok(effect)
+    }
+
+    /// Learns from how a request ended, after its answer is out.
+    pub(super) fn learn_ending(&self, record: &RequestRecord) {
+        let asked = asked_models(record).into_iter();
+        let scores: Vec<_> = asked.filter_map(|asked| Some((asked.reference, asked.score?))).collect();
+        if !scores.is_empty() {
+            let (pipeline, record) = (self.clone(), record.clone());
+            self.payments.spawn(async move { pipeline.learn_scores(&record, &scores).await });
+        }
+    }
+
+    /// Finds what is known of a prompt and of the models that may answer it.
+    pub(super) async fn known_of(&self, journey: &mut Journey, embedding: Option<StoredEmbedding>) -> Known {
+        let (embedding, evidence) = self.evidence(journey, embedding).await;
+        Known { evidence, learned: self.learned(journey).await, embedding }
+    }
+
+    /// Gives what was learned so far; nothing where the store does not say.
+    pub(super) async fn learned(&self, journey: &mut Journey) -> Arc<Learned> {
+        let fingerprint = self.fingerprint();
+        if let Some(learned) = self.learning.get(&fingerprint) {
+            return learned;
+        }
+        match self.store.routing_state(fingerprint.clone(), None).await {
+            Ok(kept) => {
+                let state = kept.state.and_then(|bytes| RoutingState::read(&bytes)).unwrap_or_default();
+                let learned = Arc::new(state.fit());
+                self.learning.put(fingerprint, &learned);
+                learned
+            }
+            Err(error) => {
+                journey.degrade(format!("routing could not see what it learned: {error}"));
+                Arc::default()
+            }
+        }
+    }
+
+    async fn learn_scores(&self, record: &RequestRecord, scores: &[(ModelRef, Score)]) {
+        let Some(forecast) = record.forecast.as_deref().and_then(Forecast::read) else { return };
+        if scores.is_empty() {
+            return;
+        }
+        for _ in 0..TRIES {
+            match self.try_to_learn(record, &forecast, scores).await {
+                Ok(true) => break,
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::debug!(%error, "an outcome is lost to what routing learns of all together");
+                    break;
+                }
+            }
+        }
+        self.learning.forget();
+    }
+
+    /// Says whether there is nothing left to do.
+    async fn try_to_learn(
+        &self,
+        record: &RequestRecord,
+        forecast: &Forecast,
+        scores: &[(ModelRef, Score)],
+    ) -> Result<bool, StoreError> {
+        let fingerprint = self.fingerprint();
+        let kept = self.store.routing_state(fingerprint.clone(), record.session.clone()).await?;
+        let mut state = kept.state.and_then(|bytes| RoutingState::read(&bytes)).unwrap_or_default();
+        forecast.learn(&mut state, scores, record.session.as_ref().map(|_| kept.of_session));
+        self.store.save_routing_state(fingerprint, state.to_bytes(), kept.revision, record.id).await
+    }
+
+    fn fingerprint(&self) -> String {
+        self.embedder.fingerprint().unwrap_or_else(|| WITHOUT_EMBEDDER.to_owned())
+    }
+}
