@@ -21,7 +21,7 @@ use crate::embed::weights::{ModelName, Reach, WeightsSource};
 use crate::embed::worker::EmbedWorker;
 use crate::embed::{EmbedError, Embedder};
 use crate::mcp::server::Server;
-use crate::pipeline::{Calibrations, Ending, Flights, Pipeline, Settings};
+use crate::pipeline::{Calibrations, Ending, Flights, Learning, Pipeline, Settings};
 use crate::providers::anthropic::{self, Anthropic};
 use crate::providers::check::{Contact, contact};
 use crate::providers::fallback::Providers;
@@ -93,6 +93,7 @@ impl App {
             payments: TaskTracker::new(),
             flights: Flights::default(),
             calibrations: Calibrations::default(),
+            learning: Learning::default(),
             ending: Ending::default(),
         };
         Ok(Self { config, pipeline, price_lists, team })

@@ -23,9 +23,17 @@ const TRIES: usize = 5;
 /// Where what was learned is kept while there is no embedder.
 const WITHOUT_EMBEDDER: &str = "none";
 
-/// What this process read last, from when, and of which embedder.
+/// What this process read last.
 #[derive(Debug, Clone, Default)]
-pub struct Learning(Arc<Mutex<Option<(Instant, String, Arc<Learned>)>>>);
+pub struct Learning(Arc<Mutex<Option<Kept>>>);
+
+#[derive(Debug)]
+struct Kept {
+    read: Instant,
+    /// Of the embedder.
+    fingerprint: String,
+    learned: Arc<Learned>,
+}
 
 /// What is known before a decision.
 #[derive(Debug, Default)]
@@ -38,12 +46,12 @@ pub(super) struct Known {
 impl Learning {
     fn get(&self, fingerprint: &str) -> Option<Arc<Learned>> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (read, of, learned) = kept.as_ref()?;
+        let Kept { read, fingerprint: of, learned } = kept.as_ref()?;
         (read.elapsed() < FRESH && of == fingerprint).then(|| Arc::clone(learned))
     }
 
     fn put(&self, fingerprint: String, learned: &Arc<Learned>) {
-        let kept = Some((Instant::now(), fingerprint, Arc::clone(learned)));
+        let kept = Some(Kept { read: Instant::now(), fingerprint, learned: Arc::clone(learned) });
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = kept;
     }
 

@@ -20,6 +20,7 @@ use crate::domain::outcome::{Outcome, OutcomeQuery};
 use crate::domain::prompt::{CacheMode, RouteRequest};
 use crate::domain::record::{CacheEntry, RequestRecord, ScopeHash, StoredEmbedding};
 use crate::embed::EmbedError;
+use crate::routing::focus::focus;
 use crate::store::{ExactQuery, NearestQuery, Recorded};
 
 /// How long a request waits for the weights to be loaded; they take a fraction of a second from disk.
@@ -38,6 +39,8 @@ pub(super) struct CachePlan {
     scope: ScopeHash,
     ttl: Duration,
     pub(super) prompt_sha256: [u8; 32],
+    /// Whether the embedding is of what the prompt asks in the end, for routing alone.
+    is_embedded_for_routing: bool,
     /// Of the prompt without what means nothing, for prose.
     normal_sha256: Option<[u8; 32]>,
 }
@@ -59,6 +62,7 @@ impl CachePlan {
             scope: scope_of(request, period(volatility, at).as_deref()),
             ttl: volatility.ttl(stable_ttl),
             prompt_sha256: prompt_sha256(request),
+            is_embedded_for_routing: false,
             normal_sha256: normal_sha256(request),
         }
     }
@@ -96,11 +100,11 @@ impl Pipeline {
         if journey.cache.admission != Admission::Semantic {
             return None;
         }
-        self.embed_prompt(journey).await
+        let prompt = journey.request.prompt.as_str().to_owned();
+        self.embed_text(journey, prompt).await
     }
 
-    async fn embed_prompt(&self, journey: &mut Journey) -> Option<StoredEmbedding> {
-        let text = journey.request.prompt.as_str().to_owned();
+    async fn embed_text(&self, journey: &mut Journey, text: String) -> Option<StoredEmbedding> {
         let embedding = self.embedder.embed(text, EMBEDDER_PATIENCE);
         let embedded =
             tokio::time::timeout(EMBEDDING_LIMIT, embedding).await.unwrap_or(Err(EmbedError::Busy));
@@ -128,11 +132,15 @@ impl Pipeline {
         if request.pinned_model.is_some() || request.strategy == StrategyName::Complexity {
             return (embedding, Vec::new());
         }
-        let is_embedded_for_routing = embedding.is_none()
-            && journey.cache.admission != Admission::Semantic
+        journey.cache.is_embedded_for_routing = embedding.is_none()
             && !is_private(request.prompt.as_str())
             && self.store.has_outcomes().await.unwrap_or(false);
-        let embedding = if is_embedded_for_routing { self.embed_prompt(journey).await } else { embedding };
+        let embedding = if journey.cache.is_embedded_for_routing {
+            let asked = focus(journey.request.prompt.as_str()).to_owned();
+            self.embed_text(journey, asked).await
+        } else {
+            embedding
+        };
         let Some(wanted) = embedding.clone() else { return (None, Vec::new()) };
         let query = OutcomeQuery { embedding: wanted, limit: OUTCOMES, now: journey.at };
         let evidence = self.store.nearest_outcomes(query).await.unwrap_or_else(|error| {
@@ -217,7 +225,9 @@ impl Journey {
             prompt_text: (self.cache.admission == Admission::Semantic)
                 .then(|| transcript(&self.request.context, self.request.prompt.as_str())),
             // An embedding that was made for routing alone stands for too little to serve an answer by.
-            embedding: embedding.filter(|_| self.cache.admission == Admission::Semantic),
+            embedding: embedding.filter(|_| {
+                self.cache.admission == Admission::Semantic && !self.cache.is_embedded_for_routing
+            }),
             text: text.to_owned(),
             reference: record.reference.clone()?,
             usage: record.usage,

@@ -42,8 +42,7 @@ impl Forecast {
         });
         let candidates: Vec<Forecasted> = forecasted.collect();
         let input = input(question.request.prompt.as_str(), question.embedding);
-        (!candidates.is_empty())
-            .then(|| Self { input: input.into_iter().map(rounded).collect(), candidates })
+        (!candidates.is_empty()).then(|| Self { input: input.into_iter().map(rounded).collect(), candidates })
     }
 
     /// Writes it as text that [`Forecast::read`] reads.

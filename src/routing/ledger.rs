@@ -3,6 +3,9 @@
 //! A price λ is the quality that one unit of cost must buy; a prompt goes to the model of the largest p − λ·cost. Of each
 //! λ on a ladder the ledger keeps sums of what its choices scored, predicted before the outcome was known. A floor f then
 //! gets the largest λ whose mean of (score − f · best single model's score) is surely not negative: mean − z·s/√n ≥ 0.
+//!
+//! Only prompts whose choice was really asked count for a λ (replay, Li et al. 2011, "Unbiased offline evaluation of
+//! contextual-bandit-based news article recommendation algorithms"); of the best model what was expected may stand in.
 
 use serde::{Deserialize, Serialize};
 
@@ -37,14 +40,8 @@ pub struct Trial<'a> {
     pub expected: f64,
     /// Forecast cost, in any unit that all trials share.
     pub cost: f64,
-    /// In [0, 1]; absent: this model was not asked, so that what was expected stands for it.
+    /// In [0, 1]; absent: this model was not asked.
     pub score: Option<f64>,
-}
-
-impl Trial<'_> {
-    fn score_or_expected(&self) -> f64 {
-        self.score.unwrap_or(self.expected)
-    }
 }
 
 /// How a floor is to be kept.
@@ -58,20 +55,65 @@ pub enum Rule {
     BestAlone,
 }
 
+/// Sums over the prompts whose choice at one price was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 struct Rung {
+    weight: f64,
+    squared_weight: f64,
     score: f64,
     squares: f64,
-    /// Σ of its score times that of the best single model.
+    best_score: f64,
+    best_squares: f64,
+    /// Σ of the choice's score times that of the best single model.
     products: f64,
+}
+
+impl Rung {
+    fn add(&mut self, score: f64, best: f64, weight: f64) {
+        self.weight += weight;
+        self.squared_weight += weight * weight;
+        self.score += weight * score;
+        self.squares += weight * score * score;
+        self.best_score += weight * best;
+        self.best_squares += weight * best * best;
+        self.products += weight * score * best;
+    }
+
+    fn fade(&mut self, factor: f64) {
+        for sum in [
+            &mut self.weight,
+            &mut self.score,
+            &mut self.squares,
+            &mut self.best_score,
+            &mut self.best_squares,
+            &mut self.products,
+        ] {
+            *sum *= factor;
+        }
+        self.squared_weight *= factor * factor;
+    }
+
+    /// Gives the prompts as a number that counted in full.
+    fn prompts(&self) -> f64 {
+        if self.squared_weight > 0.0 { self.weight * self.weight / self.squared_weight } else { 0.0 }
+    }
+
+    fn keeps(&self, floor: f64) -> bool {
+        let prompts = self.prompts();
+        if prompts < FEWEST {
+            return false;
+        }
+        let mean = (self.score - floor * self.best_score) / self.weight;
+        let squares = self.squares - 2.0 * floor * self.products + floor * floor * self.best_squares;
+        let variance = (squares / self.weight - mean * mean).max(0.0);
+        mean - MARGIN * (variance / prompts).sqrt() >= 0.0
+    }
 }
 
 /// Sums over past prompts for every price.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Ledger {
     rungs: Vec<Rung>,
-    best_score: f64,
-    best_squares: f64,
     /// Σ of each prompt's dearest model, so that prices mean the same in any currency.
     dearest: f64,
     weight: f64,
@@ -80,14 +122,7 @@ pub struct Ledger {
 
 impl Default for Ledger {
     fn default() -> Self {
-        Self {
-            rungs: vec![Rung::default(); RUNGS],
-            best_score: 0.0,
-            best_squares: 0.0,
-            dearest: 0.0,
-            weight: 0.0,
-            squared_weight: 0.0,
-        }
+        Self { rungs: vec![Rung::default(); RUNGS], dearest: 0.0, weight: 0.0, squared_weight: 0.0 }
     }
 }
 
@@ -111,19 +146,16 @@ impl Ledger {
         self.weight += weight;
         self.squared_weight += weight * weight;
         self.dearest += weight * usable.iter().map(|trial| trial.cost).fold(0.0, f64::max);
-        let best_score = alone.score_or_expected();
-        self.best_score += weight * best_score;
-        self.best_squares += weight * best_score * best_score;
+        let best_score = alone.score.unwrap_or(alone.expected);
         let unit = self.unit();
         for (rung, price) in self.rungs.iter_mut().zip(prices()) {
             let utility = |trial: &Trial<'_>| trial.expected - price * trial.cost / unit;
             let chosen = usable.iter().max_by(|left, right| {
                 utility(left).total_cmp(&utility(right)).then(right.cost.total_cmp(&left.cost))
             });
-            let score = chosen.map_or(0.0, |trial| trial.score_or_expected());
-            rung.score += weight * score;
-            rung.squares += weight * score * score;
-            rung.products += weight * score * best_score;
+            if let Some(score) = chosen.and_then(|trial| trial.score) {
+                rung.add(score, best_score, weight);
+            }
         }
     }
 
@@ -132,17 +164,11 @@ impl Ledger {
         if self.prompts() < FEWEST {
             return Rule::Unknown;
         }
-        let keeps = |rung: &Rung| {
-            let mean = (rung.score - floor * self.best_score) / self.weight;
-            let squares = rung.squares - 2.0 * floor * rung.products + floor * floor * self.best_squares;
-            let variance = (squares / self.weight - mean * mean).max(0.0);
-            mean - MARGIN * (variance / self.prompts()).sqrt() >= 0.0
-        };
         self.rungs
             .iter()
             .zip(prices())
             .rev()
-            .find(|(rung, _)| keeps(rung))
+            .find(|(rung, _)| rung.keeps(floor))
             .map_or(Rule::BestAlone, |(_, price)| Rule::Price(price / self.unit()))
     }
 
@@ -156,13 +182,7 @@ impl Ledger {
     }
 
     fn fade(&mut self, factor: f64) {
-        for rung in &mut self.rungs {
-            rung.score *= factor;
-            rung.squares *= factor;
-            rung.products *= factor;
-        }
-        self.best_score *= factor;
-        self.best_squares *= factor;
+        self.rungs.iter_mut().for_each(|rung| rung.fade(factor));
         self.dearest *= factor;
         self.weight *= factor;
         self.squared_weight *= factor * factor;

@@ -81,9 +81,8 @@ impl RoutingState {
     /// Reads what was written; `None` where it is something else, or of another version: what it learned is lost then.
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let Snapshot { version, models, ledger } = postcard::from_bytes(bytes).ok()?;
-        let is_known = version == VERSION
-            && ledger.is_whole()
-            && models.iter().all(|(_, _, sums)| sums.is_of(INPUTS));
+        let is_known =
+            version == VERSION && ledger.is_whole() && models.iter().all(|(_, _, sums)| sums.is_of(INPUTS));
         let model = |(provider, model, sums): (String, String, Sums)| {
             Some((ModelRef { provider: provider.parse().ok()?, model }, sums))
         };

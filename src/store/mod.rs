@@ -118,7 +118,7 @@ pub trait Store: Send + Sync {
     /// Finds the servable answers nearest to an embedding, nearest first.
     async fn match_cache_entries(&self, query: NearestQuery) -> Result<Vec<Neighbour>, StoreError>;
 
-    /// Writes down that a provider is about to be paid.
+    /// Writes down that a provider is about to be paid; a later end leaves the forecast as it is.
     async fn begin_request(&self, intent: RequestRecord) -> Result<Recorded, StoreError>;
 
     /// Writes a finished request whose prompt has no embedding but that of the answer it bought.

@@ -1,18 +1,19 @@
 //! Ratings change what is asked: from the pipeline's first answer to its choice after some bad ones.
 
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use ai_cost_optimizer::app::App;
 use ai_cost_optimizer::config::{Config, Mode};
 use ai_cost_optimizer::domain::decision::StrategyName;
 use ai_cost_optimizer::domain::embedding::{DIMENSIONS, Embedding};
+use ai_cost_optimizer::domain::model::ModelRef;
 use ai_cost_optimizer::domain::prompt::{CacheMode, Prompt, RouteRequest};
 use ai_cost_optimizer::domain::rating::{Rating, Score, Verdict};
 use ai_cost_optimizer::embed::weights::Reach;
 use ai_cost_optimizer::embed::worker::EmbedWorker;
 use ai_cost_optimizer::embed::{EmbedError, Embedded, Embedder};
 use ai_cost_optimizer::pipeline::{Pipeline, Progress, Routed};
-use jiff::Timestamp;
 
 /// Embeds the first word, with a little of the whole text: prompts that begin alike are similar, none equal.
 struct ByFirstWord;
@@ -52,7 +53,7 @@ async fn rate(pipeline: &Pipeline, answer: &Routed, verdict: Verdict) {
         verdict: Some(verdict),
         comment: None,
     };
-    pipeline.store.rate_response(rating, Timestamp::now()).await.unwrap();
+    pipeline.rate(rating).await.unwrap();
 }
 
 #[tokio::test]
@@ -85,4 +86,44 @@ async fn bad_ratings_of_similar_prompts_move_hybrid_to_the_next_model() {
     }
     let unrelated = ask(&pipeline, "Summarise something else", CacheMode::Use).await;
     assert_eq!(unrelated.record.reference.as_ref(), Some(&cheapest), "{}", unrelated.record.reason);
+}
+
+/// Waits until so many outcomes were learned from.
+async fn learned(pipeline: &Pipeline, outcomes: i64) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let kept = pipeline.store.routing_state("first word".into(), None).await.unwrap();
+        if kept.revision >= outcomes {
+            return assert_eq!(kept.revision, outcomes);
+        }
+        assert!(Instant::now() < deadline, "{} outcomes", kept.revision);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_all_outcomes_say_counts_for_prompts_unlike_any_of_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = pipeline(&folder);
+    let cheapest = ask(&pipeline, "zz is new", CacheMode::Use).await.record.reference.unwrap();
+    for number in 0..40_u8 {
+        let answer = ask(&pipeline, &format!("{} {number}", char::from(b'A' + number)), CacheMode::Use).await;
+        let is_cheapest = answer.record.reference.as_ref() == Some(&cheapest);
+        let verdict = if is_cheapest { Verdict::Bad } else { Verdict::Good };
+        rate(&pipeline, &answer, verdict).await;
+        learned(&pipeline, i64::from(number) + 1).await;
+        // Said once more, it is no other outcome.
+        rate(&pipeline, &answer, verdict).await;
+    }
+    let unlike = ask(&pipeline, "zy is new, too", CacheMode::Use).await.record;
+    assert_ne!(unlike.reference.as_ref(), Some(&cheapest), "{}", unlike.reason);
+    learned(&pipeline, 40).await;
+    let plan = pipeline.plan(RouteRequest::new(Prompt::new("zx as well").unwrap())).await.unwrap();
+    let expected = |wanted: &dyn Fn(&ModelRef) -> bool| {
+        let candidate = plan.candidates.iter().find(|candidate| wanted(&candidate.card.reference)).unwrap();
+        candidate.expected_quality.unwrap()
+    };
+    let (bad, good) =
+        (expected(&|model| *model == cheapest), expected(&|model| Some(model) == unlike.reference.as_ref()));
+    assert!(bad.mean < good.mean && bad.low <= bad.mean && bad.mean <= bad.high, "{bad:?} {good:?}");
 }

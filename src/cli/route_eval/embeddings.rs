@@ -6,9 +6,9 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
+use sha2::{Digest, Sha256};
 
 use super::super::cache_eval::{embedder, progress};
-use crate::cache::scope::prompt_sha256;
 use crate::config::Config;
 use crate::domain::embedding::{DIMENSIONS, Embedding};
 use crate::embed::Embedder as _;
@@ -43,7 +43,7 @@ impl Embeddings {
         let before = self.known.len();
         let bar = progress(count, "embedding");
         for prompt in prompts {
-            let key = prompt_sha256(prompt);
+            let key = key(prompt);
             if !self.known.contains_key(&key) {
                 let whole = self.embedder.embed(prompt)?;
                 let embedded = if whole.truncated { self.embedder.embed(focus(prompt))? } else { whole };
@@ -62,7 +62,7 @@ impl Embeddings {
 
     /// Gives the embedding of a prompt that was embedded.
     pub(super) fn of(&self, prompt: &str) -> anyhow::Result<&Embedding> {
-        self.known.get(&prompt_sha256(prompt)).context("every prompt was embedded")
+        self.known.get(&key(prompt)).context("every prompt was embedded")
     }
 
     fn load(&mut self, file: &Path) -> anyhow::Result<()> {
@@ -91,4 +91,8 @@ impl Embeddings {
     fn header(&self) -> String {
         format!("{}\n", self.embedder.fingerprint())
     }
+}
+
+fn key(prompt: &str) -> [u8; 32] {
+    Sha256::digest(prompt.as_bytes()).into()
 }

@@ -1,6 +1,5 @@
 //! The tool `rate_response`.
 
-use jiff::Timestamp;
 use rmcp::handler::server::common::{schema_for_output, schema_for_type};
 use rmcp::handler::server::wrapper::Parameters;
 use rmcp::model::{CallToolResult, JsonObject};

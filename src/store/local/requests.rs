@@ -224,5 +224,5 @@ on conflict (user_id, id) do update set
     finish_reason = excluded.finish_reason, attempts = excluded.attempts,
     cache_entry_id = excluded.cache_entry_id, similarity = excluded.similarity,
     cache_age_seconds = excluded.cache_age_seconds, error = excluded.error, cache_score = excluded.cache_score,
-    is_audit = excluded.is_audit, forecast = excluded.forecast
+    is_audit = excluded.is_audit
 where requests.status = 'intent' or excluded.status <> 'intent'";

@@ -5,9 +5,9 @@
 
 mod delivery;
 mod evidence;
-mod outcomes;
 pub mod migrations;
 pub mod outbox;
+mod outcomes;
 mod realtime;
 mod rest;
 mod rows;
@@ -25,7 +25,7 @@ use self::evidence::{EvidenceRow, epoch_arguments, evidence_arguments, label_arg
 use self::outbox::Outbox;
 use self::outcomes::{OutcomeRow, RoutingRow};
 use self::rest::{Patience, Rest};
-use self::rows::{BoughtRow, EntryRow, RequestRow, Unreadable, hex, parsed, vector};
+use self::rows::{BoughtRow, EntryRow, RequestRow, Unreadable, hex, vector};
 use self::sums::ReportRow;
 use super::{ExactQuery, ForgetMode, NearestQuery, Recorded, Store, StoreError};
 use crate::auth::{Auth, Project};

@@ -327,7 +327,8 @@ fn hash(text: &str) -> Result<[u8; 32], Unreadable> {
 
 /// Reads what [`hex`] wrote, or PostgreSQL of a `bytea`.
 pub(super) fn bytes(text: &str) -> Result<Vec<u8>, Unreadable> {
-    let digits = text.strip_prefix("\\x").filter(|digits| digits.len() % 2 == 0).ok_or(Unreadable("bytea"))?;
+    let digits =
+        text.strip_prefix("\\x").filter(|digits| digits.len() % 2 == 0).ok_or(Unreadable("bytea"))?;
     let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
     digits.as_bytes().chunks_exact(2).map(byte).collect::<Option<_>>().ok_or(Unreadable("bytea"))
 }

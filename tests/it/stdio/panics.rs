@@ -7,7 +7,7 @@ use ai_cost_optimizer::app::App;
 use ai_cost_optimizer::config::{Config, Mode};
 use ai_cost_optimizer::domain::evidence::{CacheEvidence, EvidenceKey, Label};
 use ai_cost_optimizer::domain::ids::RequestId;
-use ai_cost_optimizer::domain::outcome::{Outcome, OutcomeQuery};
+use ai_cost_optimizer::domain::outcome::{KeptRouting, Outcome, OutcomeQuery};
 use ai_cost_optimizer::domain::rating::{Rating, RatingEffect};
 use ai_cost_optimizer::domain::record::{CacheEntry, Forget, Neighbour, RequestRecord, StoredEmbedding};
 use ai_cost_optimizer::domain::report::{CacheStats, Report, ReportQuery};
@@ -58,6 +58,18 @@ impl Store for Buggy {
         panic!("a bug")
     }
     async fn forget_cache(&self, _: Forget, _: ForgetMode) -> Result<u64, StoreError> {
+        panic!("a bug")
+    }
+    async fn routing_state(&self, _: String, _: Option<String>) -> Result<KeptRouting, StoreError> {
+        panic!("a bug")
+    }
+    async fn save_routing_state(
+        &self,
+        _: String,
+        _: Vec<u8>,
+        _: i64,
+        _: RequestId,
+    ) -> Result<bool, StoreError> {
         panic!("a bug")
     }
     async fn cache_evidence(&self, _: EvidenceKey) -> Result<CacheEvidence, StoreError> {

@@ -4,7 +4,7 @@ use ai_cost_optimizer::domain::answer::{Attempt, AttemptOutcome, FinishReason};
 use ai_cost_optimizer::domain::ids::RequestId;
 use ai_cost_optimizer::domain::model::{ModelRef, ProviderId};
 use ai_cost_optimizer::domain::money::Usd;
-use ai_cost_optimizer::domain::outcome::{Outcome, OutcomeQuery, OutcomeSource};
+use ai_cost_optimizer::domain::outcome::{KeptRouting, Outcome, OutcomeQuery, OutcomeSource};
 use ai_cost_optimizer::domain::rating::{Rating, Score, Verdict};
 use ai_cost_optimizer::domain::record::RequestRecord;
 use ai_cost_optimizer::store::Store;
@@ -128,4 +128,49 @@ async fn outcomes_without_an_embedding_or_of_another_embedder_are_not_found() {
     rate(&*here, other.id, Verdict::Good).await;
     assert!(here.has_outcomes().await.unwrap());
     assert!(found(&*here).await.is_empty());
+}
+
+#[tokio::test]
+async fn what_is_learned_is_kept_once_and_by_one_at_a_time() {
+    let Some(Stores { here, there, _folder }) = stores().await else { return };
+    let state = async |fingerprint: &str, session: Option<&str>| {
+        there.routing_state(fingerprint.into(), session.map(Into::into)).await.unwrap()
+    };
+    assert_eq!(state("f", Some("s")).await, KeptRouting::default());
+    let asked = |number: u8| RequestRecord {
+        session: Some("s".into()),
+        forecast: Some(format!("forecast {number}")),
+        ..answered()
+    };
+    let requests = [asked(1), asked(2), asked(3)];
+    for request in &requests {
+        write(&*here, request, 0.1).await;
+    }
+    let [first, second, third] = requests.each_ref().map(|request| request.id);
+    let forecast = async |id| there.find_request(id).await.unwrap().and_then(|(record, _)| record.forecast);
+    assert_eq!(forecast(first).await.as_deref(), Some("forecast 1"));
+    let save = async |store: &dyn Store, bytes: &[u8], revision, id| {
+        store.save_routing_state("f".into(), bytes.to_vec(), revision, id).await.unwrap()
+    };
+    assert!(save(&*here, &[0, 255], 0, first).await);
+    assert_eq!(forecast(first).await, None);
+    let kept = |bytes: &[u8], revision| KeptRouting { state: Some(bytes.to_vec()), revision, of_session: 0 };
+    assert_eq!(state("f", None).await, kept(&[0, 255], 1));
+    assert_eq!(state("another", None).await, KeptRouting::default());
+    // Somebody who has not seen it begins again; what was learned from counts no second time.
+    assert!(!save(&*there, &[9], 0, second).await);
+    assert_eq!(forecast(second).await.as_deref(), Some("forecast 2"));
+    assert!(save(&*there, &[9], 1, first).await);
+    assert_eq!(state("f", None).await, kept(&[0, 255], 1));
+    assert!(save(&*there, &[2], 1, second).await);
+    assert!(!save(&*here, &[3], 1, third).await);
+    assert!(save(&*here, &[3], 2, third).await);
+    assert_eq!(state("f", None).await, kept(&[3], 3));
+    rate(&*here, first, Verdict::Good).await;
+    rate(&*here, second, Verdict::Bad).await;
+    assert_eq!(state("f", Some("s")).await.of_session, 2);
+    assert_eq!(state("f", Some("another")).await.of_session, 0);
+    let sessions: Vec<Option<String>> =
+        outcomes(&*here, 0.0).await.into_iter().map(|outcome| outcome.session).collect();
+    assert_eq!(sessions, [Some("s".to_owned()), Some("s".to_owned())]);
 }

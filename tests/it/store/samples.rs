@@ -52,6 +52,7 @@ pub(super) fn record(pico: i64) -> RequestRecord {
         attempts: Vec::new(),
         cache: None,
         is_audit: false,
+        forecast: None,
         error: None,
     }
 }
