@@ -276,7 +276,9 @@ mod tests {
         check(
             question,
             &turns,
-            &["Rent at Acme is £900 a month. I would stay six months in the flat."],
+            &[
+                "Acme would let me live in that lovely sunny flat for six months, with a rent of £900 a month due early every single time",
+            ],
             true,
         );
         check(question, &turns, &["I want the Acme flat for 6 months", "The rent is £950 a month"], false);
