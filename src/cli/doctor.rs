@@ -59,6 +59,7 @@ pub(super) async fn run(config: Config, arguments: &DoctorArguments, form: Form)
     let now = Timestamp::now();
     let mut checks = vec![setup::configuration(&app.config)];
     checks.extend(setup::providers(&app, now));
+    checks.extend(setup::dominated_models(&app, now));
     checks.push(setup::store(&app, now).await);
     checks.extend(setup::outbox(&app).await);
     checks.push(setup::weights(&app.config));

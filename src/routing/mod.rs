@@ -5,6 +5,7 @@
 
 pub mod candidates;
 pub mod complexity;
+pub mod dominance;
 pub mod evidence;
 mod explanation;
 pub mod features;

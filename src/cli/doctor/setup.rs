@@ -9,12 +9,14 @@ use strum::VariantArray;
 use super::{Check, State};
 use crate::app::{App, weights_source};
 use crate::config::{Config, Mode};
-use crate::domain::model::ProviderId;
+use crate::domain::model::{ModelRef, ProviderId};
 use crate::domain::record::Forget;
 use crate::domain::report::{CacheStats, ReportQuery};
+use crate::domain::usage::Usage;
 use crate::embed::minilm::DeviceChoice;
 use crate::embed::weights::Reach;
 use crate::routing::candidates::{no_provider, variable};
+use crate::routing::dominance::{Offer, dominated};
 use crate::store::supabase::{SupabaseStore, migrations};
 use crate::store::{ForgetMode, StoreError, local};
 
@@ -56,6 +58,34 @@ pub(super) fn providers(app: &App, now: Timestamp) -> Vec<Check> {
         }
     });
     checks
+}
+
+/// Names the models that another one leaves no reason to ask; nothing where there is none.
+pub(super) fn dominated_models(app: &App, now: Timestamp) -> Option<Check> {
+    let configured = app.pipeline.providers.ids();
+    let price = |reference: &ModelRef, usage: Usage| app.pipeline.catalogue.cost_of(reference, &usage, now);
+    let of_input = Usage { input_tokens: 1, ..Usage::default() };
+    let of_output = Usage { output_tokens: 1, ..Usage::default() };
+    let cards = app.pipeline.models.iter().filter(|card| configured.contains(&card.reference.provider));
+    let offers: Vec<Offer> = cards
+        .filter_map(|card| {
+            let reference = card.reference.clone();
+            let prices = [price(&reference, of_input)?, price(&reference, of_output)?];
+            let (quality_prior, context_window) = (card.quality_prior, card.context_window);
+            Some(Offer { reference, prices, quality_prior, context_window })
+        })
+        .collect();
+    let names: Vec<String> = dominated(&offers)
+        .into_iter()
+        .map(|(offer, by)| format!("{} (by {})", offer.reference, by.reference))
+        .collect();
+    (!names.is_empty()).then(|| {
+        let sentence = format!(
+            "dearer than another and by the models table no better, so asked only where outcomes speak for them: {}",
+            names.join(", ")
+        );
+        Check::new("dominated models", State::Ok, &sentence)
+    })
 }
 
 /// Opens the store, or asks the project.
