@@ -36,8 +36,7 @@ use crate::domain::usage::Usage;
 use crate::embed::worker::EmbedWorker;
 use crate::providers::fallback::Providers;
 use crate::routing::candidates::{Supply, eligible, no_provider};
-use crate::routing::forecast::Forecast;
-use crate::routing::learning::expect_of_all;
+use crate::routing::forecast::{Forecast, expect_of_all};
 use crate::routing::{Question, strategy};
 use crate::store::Store;
 

@@ -87,17 +87,6 @@ impl ByOutcomes {
     }
 }
 
-/// Says of each candidate what is expected, where the strategy has not.
-pub fn expect_of_all(question: &Question<'_>, candidates: &mut [Candidate]) {
-    let expected = ByOutcomes::HYBRID.expect(question);
-    for (known, expectation) in question.candidates.iter().zip(expected) {
-        let same = candidates.iter_mut().find(|candidate| candidate.card.reference == known.card.reference);
-        if let Some(candidate) = same {
-            candidate.expected_quality.get_or_insert(expectation.quality);
-        }
-    }
-}
-
 impl Strategy for ByOutcomes {
     fn decide(&self, question: &Question<'_>) -> Decision {
         let by_complexity = ByComplexity.decide(question);

@@ -85,7 +85,11 @@ async fn bad_ratings_of_similar_prompts_move_hybrid_to_the_next_model() {
         assert_ne!(answer.record.reference.as_ref(), Some(&cheapest), "{}", answer.record.reason);
     }
     let unrelated = ask(&pipeline, "Summarise something else", CacheMode::Use).await;
-    assert_eq!(unrelated.record.reference.as_ref(), Some(&cheapest), "{}", unrelated.record.reason);
+    assert!(
+        unrelated.record.reason.contains("no similar prompt has an outcome"),
+        "{}",
+        unrelated.record.reason
+    );
 }
 
 /// Waits until so many outcomes were learned from.
