@@ -77,6 +77,13 @@ impl Victim {
                     "cell": secret("cell"), "is_right": false, "is_audit": true,
                 }),
             ),
+            (
+                "save_routing_state",
+                json!({
+                    "embedder_fingerprint": secret("learned"), "state": hash(), "revision": 0,
+                    "learned_from": served_id,
+                }),
+            ),
         ] {
             let answer = Ask::rpc(function, &arguments).send_as(stack, &token).await;
             assert!([200, 204].contains(&answer.status), "{answer:?}");
@@ -135,6 +142,7 @@ impl Victim {
             copies("calibration", "'cell', n::text", &numbers),
             copies("calibration_epochs", "'scope_hash', sha256(n::text::bytea)", &numbers),
             copies("calibration_sums", "'cell', n::text", &numbers),
+            copies("routing_state", "'embedder_fingerprint', n::text", &numbers),
             copies("routing_metrics", "'id', gen_random_uuid()", &numbers),
             relations(stack).await.iter().map(|relation| format!("analyze public.{relation};")).collect(),
         ];
@@ -218,6 +226,7 @@ fn request(id: Uuid) -> Value {
         "saved_pico": number(), "latency_ms": number(), "provider_latency_ms": number(),
         "finish_reason": secret("finish"), "attempts": [{ "provider": secret("attempt") }], "similarity": 0.5,
         "cache_age_seconds": number(), "cache_score": 0.25, "error": secret("error"),
+        "forecast": secret("forecast"),
     })
 }
 

@@ -155,6 +155,8 @@ async fn another_tenant_sees_counts_and_changes_nothing() {
         (format!("select public.cache_evidence({}, 'test') ->> 'tenant'", hash(1)), "[]"),
         (format!("select public.end_cache_epoch({}, 'test', 0)", hash(1)), ""),
         ("select public.evict_cache_entries(0)".to_owned(), "0"),
+        ("select public.routing_state_of('test', null) ->> 'revision'".to_owned(), "0"),
+        (format!(r"select public.save_routing_state('test', '\x00', 1, '{request_id}')"), "t"),
         (format!("select id from public.match_cache_entries('{near}', -2, 200, {}, 'test')", hash(1)), ""),
         (format!("select model from public.nearest_outcomes('{near}', 'test', 200)"), ""),
         ("select public.has_outcomes()".to_owned(), "f"),

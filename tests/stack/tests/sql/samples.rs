@@ -83,12 +83,14 @@ pub(super) async fn record(session: &mut Session, prompt: u8) -> (Uuid, Uuid) {
     (request_id, entry_id)
 }
 
-/// Has the cache learn that an entry was wrong.
+/// Has the cache learn that an entry was wrong, and routing from the request.
 pub(super) async fn learn(session: &mut Session, entry_id: Uuid) {
     let served = serve(session, entry_id).await;
     for sql in [
         format!("select public.rate_response('{served}', 0, 'wrong') ->> 'pair_excluded'"),
         format!("select public.record_label({}, 'test', 0, '9', false, true)", hash(1)),
+        format!("update public.requests set forecast = 'f' where id = '{served}' returning id"),
+        format!(r"select public.save_routing_state('test', '\x01', 0, '{served}')"),
     ] {
         session.one(&sql).await.unwrap();
     }
