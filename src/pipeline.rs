@@ -142,7 +142,10 @@ impl Pipeline {
             configured = ProviderId::VARIANTS.to_vec();
             degraded.push(no_provider().to_string());
         }
-        let known = self.known_of(&mut journey, None).await;
+        // A plan waits for no embedder that has nothing to find.
+        let has_outcomes = self.store.has_outcomes().await.unwrap_or(false);
+        let embedding = if has_outcomes { self.embed(&mut journey).await } else { None };
+        let known = self.known_of(&mut journey, embedding).await;
         let decision = self.decide(&mut journey, &configured, &known)?;
         degraded.append(&mut journey.degraded);
         let mut record = journey.intent(&decision);

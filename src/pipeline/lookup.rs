@@ -39,6 +39,8 @@ pub(super) struct CachePlan {
     scope: ScopeHash,
     ttl: Duration,
     pub(super) prompt_sha256: [u8; 32],
+    /// Whether the prompt is longer than the embedder reads.
+    is_cut: bool,
     /// Whether the embedding is of what the prompt asks in the end, for routing alone.
     is_embedded_for_routing: bool,
     /// Of the prompt without what means nothing, for prose.
@@ -62,6 +64,7 @@ impl CachePlan {
             scope: scope_of(request, period(volatility, at).as_deref()),
             ttl: volatility.ttl(stable_ttl),
             prompt_sha256: prompt_sha256(request),
+            is_cut: false,
             is_embedded_for_routing: false,
             normal_sha256: normal_sha256(request),
         }
@@ -113,7 +116,10 @@ impl Pipeline {
                 let fingerprint = self.embedder.fingerprint()?;
                 Some(StoredEmbedding { fingerprint, embedding: embedded.embedding })
             }
-            Ok(_) => None,
+            Ok(embedded) => {
+                journey.cache.is_cut = embedded.truncated;
+                None
+            }
             Err(error) => {
                 journey.degrade(error.to_string());
                 None
@@ -132,7 +138,9 @@ impl Pipeline {
         if request.pinned_model.is_some() || request.strategy == StrategyName::Complexity {
             return (embedding, Vec::new());
         }
+        // Where there is no embedder, nobody waits for it twice.
         journey.cache.is_embedded_for_routing = embedding.is_none()
+            && (journey.cache.admission != Admission::Semantic || journey.cache.is_cut)
             && !is_private(request.prompt.as_str())
             && self.store.has_outcomes().await.unwrap_or(false);
         let embedding = if journey.cache.is_embedded_for_routing {

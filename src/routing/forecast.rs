@@ -25,9 +25,9 @@ pub struct Forecast {
     candidates: Vec<(String, String, f32, i64)>,
 }
 
-/// Says of each candidate what is expected, where the strategy has not.
+/// Says of each candidate what the models table and outcomes let expect, where the strategy has not.
 pub fn expect_of_all(question: &Question<'_>, candidates: &mut [Candidate]) {
-    let expected = ByOutcomes::HYBRID.expect(question);
+    let expected = ByOutcomes::LEARNING.expect(question);
     for (known, expectation) in question.candidates.iter().zip(expected) {
         let same = candidates.iter_mut().find(|candidate| candidate.card.reference == known.card.reference);
         if let Some(candidate) = same {

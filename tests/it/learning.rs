@@ -84,6 +84,9 @@ async fn bad_ratings_of_similar_prompts_move_hybrid_to_the_next_model() {
         assert!(answer.record.reason.contains(&said), "{}", answer.record.reason);
         assert_ne!(answer.record.reference.as_ref(), Some(&cheapest), "{}", answer.record.reason);
     }
+    let plan = pipeline.plan(RouteRequest::new(Prompt::new("Translate number 10").unwrap())).await.unwrap();
+    let said = format!("0 of 5 similar prompts rated good on {cheapest}");
+    assert!(plan.record.reason.contains(&said), "{}", plan.record.reason);
     let unrelated = ask(&pipeline, "Summarise something else", CacheMode::Use).await;
     assert!(
         unrelated.record.reason.contains("no similar prompt has an outcome"),
