@@ -146,11 +146,12 @@ async fn a_failure_is_shared_too_and_each_caller_has_a_record_of_it() {
 
 #[tokio::test]
 async fn a_payment_outlives_its_first_caller_as_long_as_somebody_waits() {
-    let setting = slow(600).await;
+    let setting = slow(1_800).await;
     let same = || request("Why is the sky blue");
-    let first = tokio::time::timeout(Duration::from_millis(200), setting.route(same()));
+    // Long enough that the payment has begun, also on a busy machine.
+    let first = tokio::time::timeout(Duration::from_millis(900), setting.route(same()));
     let second = async {
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(400)).await;
         setting.route(same()).await
     };
     let (first, second) = tokio::join!(first, second);
