@@ -91,7 +91,7 @@ impl Pipeline {
     }
 
     /// Gives what was learned so far; nothing where the store does not say.
-    pub(super) async fn learned(&self, journey: &mut Journey) -> Arc<Learned> {
+    async fn learned(&self, journey: &mut Journey) -> Arc<Learned> {
         let fingerprint = self.fingerprint();
         if let Some(learned) = self.learning.get(&fingerprint) {
             return learned;

@@ -18,7 +18,7 @@ pub(super) struct CandidateOutput {
     expected_quality: Option<QualityOutput>,
 }
 
-/// Share of good answers, with its 95 % interval.
+/// Share of good answers, with its 90 % interval.
 #[derive(Debug, Serialize, JsonSchema)]
 struct QualityOutput {
     mean: f64,
