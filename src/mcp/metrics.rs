@@ -5,13 +5,9 @@ use rmcp::model::{Annotations, Resource, Role};
 use serde_json::{Value, json};
 use strum::VariantArray;
 
+use super::cache_policy;
 use super::wire::report::TotalsOutput;
-use crate::cache::admission::CachePolicy;
-use crate::cache::betting::EDGES;
-use crate::cache::calibration::Calibration;
-use crate::domain::evidence::{EvidenceKey, LabelCounts};
 use crate::domain::model::ProviderId;
-use crate::domain::record::ScopeHash;
 use crate::domain::report::{Group, GroupBy, Report, ReportQuery};
 use crate::pipeline::Pipeline;
 use crate::providers::cooldown::{Place, Resting};
@@ -80,7 +76,7 @@ impl Metric {
                     "expired_entries": stats.expired_entries,
                     "retired_entries": stats.retired_entries,
                     "hits": stats.hits,
-                    "policy": policy(pipeline).await?,
+                    "policy": cache_policy::describe(pipeline).await?,
                     "embedder": pipeline.embedder.state().to_string(),
                     "last_30_days": {
                         "by_source": groups(&sums(pipeline, now, Some(30), Some(GroupBy::Source)).await?),
@@ -162,41 +158,4 @@ fn totals(report: &Report) -> Value {
 fn groups(report: &Report) -> Value {
     let group = |group: &Group| json!({ "key": group.key, "totals": TotalsOutput::from(group.totals) });
     report.groups.iter().map(group).collect()
-}
-/// Says when similar prompts are served, and what is known of how often that is wrong, over all scopes.
-async fn policy(pipeline: &Pipeline) -> Result<Value, StoreError> {
-    let CachePolicy::Calibrated { rate, audit_rate } = pipeline.settings.cache_policy else {
-        let CachePolicy::Plain { threshold } = pipeline.settings.cache_policy else { return Ok(Value::Null) };
-        return Ok(
-            json!({ "kind": "plain", "similarity_threshold": (f64::from(threshold) * 1e6).round() / 1e6 }),
-        );
-    };
-    let mut value = json!({ "kind": "calibrated", "error_rate": rate, "audit_rate": audit_rate });
-    // Labels belong to one embedder; until it is loaded nobody knows which.
-    if let (Some(fingerprint), Value::Object(object)) = (pipeline.embedder.fingerprint(), &mut value) {
-        let known =
-            pipeline.store.cache_evidence(EvidenceKey { scope: ScopeHash([0; 32]), fingerprint }).await?;
-        let sum = |count: fn(&LabelCounts) -> u64| {
-            known.tenant.iter().map(|(_, counts)| count(counts)).sum::<u64>()
-        };
-        let calibration = Calibration::read(rate, &known);
-        object.insert(
-            "labels".to_owned(),
-            json!({
-                "right": sum(|counts| counts.right),
-                "wrong": sum(|counts| counts.wrong),
-                "undecided": sum(|counts| counts.undecided),
-                "audits": sum(|counts| counts.audits),
-            }),
-        );
-        object.insert(
-            "new_scopes".to_owned(),
-            json!({
-                "served_by": calibration.certified().map(|certified| certified.level.to_string()),
-                "served_from_score": calibration.threshold().and_then(|threshold| EDGES.get(threshold.edge)),
-                "error_bound": calibration.bound().map(|bound| (bound * 1e4).ceil() / 1e4),
-            }),
-        );
-    }
-    Ok(value)
 }

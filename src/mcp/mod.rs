@@ -3,6 +3,7 @@
 //! It translates and nothing else: a tool reads its arguments, calls the pipeline or the store, and words the
 //! result. stdout carries JSON-RPC only.
 
+mod cache_policy;
 mod guard;
 mod metrics;
 mod schema;

@@ -41,8 +41,8 @@ impl Setting {
         self.conversation.done("route_prompt", &json!({ "prompt": prompt }))
     }
 
-    fn totals(&mut self) -> Value {
-        at(&self.conversation.done("cost_report", &json!({ "period": "all" })), "/totals").clone()
+    fn report(&mut self) -> Value {
+        self.conversation.done("cost_report", &json!({ "period": "all" }))
     }
 
     /// Reads `metrics://cache` until so many labels are counted.
@@ -74,9 +74,11 @@ fn an_audit_is_paid_for_reported_and_learned_from() {
     // The provider says the same to every prompt.
     assert_eq!(at(&policy, "/labels"), &json!({ "right": 1, "wrong": 0, "undecided": 0, "audits": 1 }));
     assert_eq!(at(&policy, "/new_scopes/served_by"), "prior");
-    let totals = setting.totals();
-    assert_eq!((at(&totals, "/audits"), at(&totals, "/cache_hits")), (&json!(1), &json!(0)), "{totals}");
-    assert_eq!(at(&totals, "/audit_cost_usd"), at(&audited, "/cost_usd"));
+    let report = setting.report();
+    let hits = (at(&report, "/totals/audits"), at(&report, "/totals/cache_hits"));
+    assert_eq!(hits, (&json!(1), &json!(0)), "{report}");
+    assert_eq!(at(&report, "/totals/audit_cost_usd"), at(&audited, "/cost_usd"));
+    assert_eq!(at(&report, "/cache_error_bound"), at(&policy, "/new_scopes/error_bound"));
     // What an audit bought is kept like any other answer, and is found exactly.
     let again = setting.route(SIMILAR);
     assert_eq!(at(&again, "/source"), "cache_exact");
@@ -106,6 +108,7 @@ fn without_audits_a_cosine_decides_and_no_bound_is_claimed() {
     assert_eq!(hit.pointer("/cache/error_bound"), None);
     let policy = setting.policy(0);
     assert_eq!(policy, json!({ "kind": "plain", "similarity_threshold": 0.95 }));
+    assert_eq!(setting.report().pointer("/cache_error_bound"), None);
 }
 
 #[test]

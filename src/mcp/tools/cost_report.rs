@@ -7,6 +7,7 @@ use rmcp::model::{CallToolResult, JsonObject};
 use rmcp::{tool, tool_router};
 
 use super::{answered, refused};
+use crate::mcp::cache_policy::Known;
 use crate::mcp::server::Server;
 use crate::mcp::wire::read;
 use crate::mcp::wire::report::{ReportInput, ReportOutput};
@@ -46,5 +47,7 @@ impl Server {
 pub async fn report_of(pipeline: &Pipeline, input: &ReportInput) -> Result<ReportOutput, String> {
     let query = input.query(Timestamp::now())?;
     let report = pipeline.store.cost_report(query).await.map_err(|error| error.to_string())?;
-    Ok(ReportOutput::new(query, &report, input, pipeline.settings.simulated))
+    let known = Known::read(pipeline).await.map_err(|error| error.to_string())?;
+    let error_bound = known.and_then(|known| known.error_bound());
+    Ok(ReportOutput::new(query, &report, input, error_bound, pipeline.settings.simulated))
 }

@@ -76,6 +76,9 @@ pub struct ReportOutput {
     /// Groups left out by limit
     #[serde(skip_serializing_if = "Option::is_none")]
     more_groups: Option<usize>,
+    /// Upper bound of wrong answers per similar hit, 95 %
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache_error_bound: Option<f64>,
     #[serde(skip_serializing_if = "super::is_false")]
     simulated: bool,
 }
@@ -172,7 +175,13 @@ fn parse_time(text: &str) -> Option<Timestamp> {
 
 impl ReportOutput {
     /// Words a report, with as many groups as asked for.
-    pub fn new(query: ReportQuery, report: &Report, input: &ReportInput, simulated: bool) -> Self {
+    pub fn new(
+        query: ReportQuery,
+        report: &Report,
+        input: &ReportInput,
+        cache_error_bound: Option<f64>,
+        simulated: bool,
+    ) -> Self {
         let limit = input.limit.unwrap_or(DEFAULT_LIMIT);
         let left_out = report.groups.len().saturating_sub(limit);
         Self {
@@ -181,6 +190,7 @@ impl ReportOutput {
             totals: report.totals.into(),
             groups: report.groups.iter().take(limit).map(GroupOutput::from).collect(),
             more_groups: (left_out > 0).then_some(left_out),
+            cache_error_bound,
             simulated,
         }
     }
@@ -207,6 +217,12 @@ impl ReportOutput {
         );
         if let Some(cost) = totals.audit_cost_usd {
             text.push_str(&format!("{} paid for to check the cache, cost ${cost}\n", totals.audits));
+        }
+        if let Some(bound) = self.cache_error_bound {
+            let percent = (bound * 1e4).round() / 100.0;
+            text.push_str(&format!(
+                "of answers to similar prompts at most {percent} % are wrong, at 95 %, as the labels so far say\n"
+            ));
         }
         for (count, what) in [
             (totals.failed_requests, "failed"),
@@ -338,7 +354,7 @@ mod tests {
             let report = Report { totals, groups: Vec::new() };
             let input = ReportInput::default();
             let query = input.query(Timestamp::UNIX_EPOCH).expect("a query");
-            let output = ReportOutput::new(query, &report, &input, false);
+            let output = ReportOutput::new(query, &report, &input, None, false);
             assert_eq!(output.totals.audit_cost_usd, cost);
             assert_eq!(output.to_text(FormatInput::Json).contains("audit"), audits > 0);
             let summary = output.to_text(FormatInput::Summary);
