@@ -21,7 +21,7 @@ use crate::embed::weights::{ModelName, Reach, WeightsSource};
 use crate::embed::worker::EmbedWorker;
 use crate::embed::{EmbedError, Embedder};
 use crate::mcp::server::Server;
-use crate::pipeline::{Calibrations, Ending, Flights, Learning, Pipeline, Settings};
+use crate::pipeline::{Calibrations, Ending, Flights, Learning, Pipeline, Sessions, Settings, Trials};
 use crate::providers::anthropic::{self, Anthropic};
 use crate::providers::check::{Contact, contact};
 use crate::providers::fallback::Providers;
@@ -81,6 +81,7 @@ impl App {
             cache_ttl: config.cache_ttl,
             baseline,
             request_deadline: config.request_deadline,
+            exploration_budget: config.exploration_budget,
             simulated: config.mode == Mode::Simulate,
         };
         let pipeline = Pipeline {
@@ -94,6 +95,8 @@ impl App {
             flights: Flights::default(),
             calibrations: Calibrations::default(),
             learning: Learning::default(),
+            sessions: Sessions::default(),
+            trials: Trials::default(),
             ending: Ending::default(),
         };
         Ok(Self { config, pipeline, price_lists, team })

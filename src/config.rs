@@ -21,6 +21,7 @@ use self::tables::File;
 use self::variables::SECRETS;
 use crate::domain::decision::StrategyName;
 use crate::domain::model::ProviderId;
+use crate::domain::money::Usd;
 
 pub use self::tables::{ModelRow, PriceRow};
 pub use self::variables::{Support, VARIABLES, Variable};
@@ -97,6 +98,8 @@ pub struct Config {
     pub baseline_model: Option<String>,
     /// `DEFAULT_STRATEGY`; default: hybrid.
     pub default_strategy: StrategyName,
+    /// `EXPLORATION_BUDGET_USD`, a month; default: 0.
+    pub exploration_budget: Usd,
     /// `REQUEST_DEADLINE_MS`; default: 45 s.
     pub request_deadline: Duration,
     /// Whether `SUPABASE_JWT_SECRET` is set, which is not used and has no business here.
@@ -169,6 +172,12 @@ impl Config {
             default_strategy: values
                 .parsed("DEFAULT_STRATEGY", "complexity, learning or hybrid", |text| text.parse().ok())?
                 .unwrap_or_default(),
+            exploration_budget: values
+                .parsed("EXPLORATION_BUDGET_USD", "US dollars from 0 to 1000000, such as 0.5", |text| {
+                    let dollars = text.parse().ok().filter(|dollars| (0.0..=1e6).contains(dollars))?;
+                    Usd::from_dollars(dollars).ok()
+                })?
+                .unwrap_or(Usd::ZERO),
             request_deadline: values
                 .parsed("REQUEST_DEADLINE_MS", "whole milliseconds from 1000 to 240000", |text| {
                     text.parse().ok().filter(|ms| (1_000..=240_000).contains(ms)).map(Duration::from_millis)

@@ -5,7 +5,9 @@
 //! paid before an intent is written, and once somebody may be paid, a tracked task sees it through to the
 //! record, whether or not the caller still waits.
 
+mod asking;
 mod audit;
+mod exploration;
 mod flights;
 mod journey;
 mod learning;
@@ -13,6 +15,7 @@ mod lookup;
 mod outcome;
 mod payment;
 mod progress;
+mod sessions;
 mod waiting;
 
 use std::sync::Arc;
@@ -30,17 +33,21 @@ use crate::cost::savings;
 use crate::domain::answer::Source;
 use crate::domain::decision::Decision;
 use crate::domain::model::{ModelRef, ProviderId};
+use crate::domain::money::Usd;
 use crate::domain::prompt::RouteRequest;
 use crate::domain::record::{Baseline, RequestStatus};
 use crate::domain::usage::Usage;
 use crate::embed::worker::EmbedWorker;
 use crate::providers::fallback::Providers;
 use crate::routing::candidates::{Supply, eligible, no_provider};
+use crate::routing::drift::demote;
+use crate::routing::escalation::Escalation;
 use crate::routing::forecast::{Forecast, expect_of_all};
 use crate::routing::{Question, strategy};
 use crate::store::Store;
 
 pub use self::audit::Calibrations;
+pub use self::exploration::Trials;
 use self::flights::Boarding;
 pub use self::flights::Flights;
 use self::journey::Journey;
@@ -49,6 +56,7 @@ pub use self::learning::Learning;
 use self::lookup::Found;
 pub use self::outcome::{Plan, RouteError, Routed};
 pub use self::progress::Progress;
+pub use self::sessions::Sessions;
 
 /// Choices that hold for every request.
 #[derive(Debug, Clone)]
@@ -60,6 +68,8 @@ pub struct Settings {
     /// The model that savings are stated against; absent: the first priced one of the best tier.
     pub baseline: Option<ModelRef>,
     pub request_deadline: Duration,
+    /// What trials of other models may cost in a month.
+    pub exploration_budget: Usd,
     /// Whether answers are made up on this machine.
     pub simulated: bool,
 }
@@ -87,6 +97,8 @@ pub struct Pipeline {
     pub flights: Flights,
     pub calibrations: Calibrations,
     pub learning: Learning,
+    pub sessions: Sessions,
+    pub trials: Trials,
     pub ending: Ending,
 }
 
@@ -159,7 +171,9 @@ impl Pipeline {
         configured: &[ProviderId],
         known: &Known,
     ) -> Result<Decision, RouteError> {
-        let supply = Supply { models: &self.models, catalogue: &self.catalogue, configured };
+        let warm = self.sessions.warm(journey.request.session.as_deref());
+        let (models, catalogue) = (&self.models, &self.catalogue);
+        let supply = Supply { models, catalogue, configured, warm: warm.as_ref() };
         let candidates = eligible(supply, &journey.request, journey.at)?;
         let question = Question {
             request: &journey.request,
@@ -170,7 +184,10 @@ impl Pipeline {
         };
         let mut decision = strategy(journey.request.strategy).decide(&question);
         expect_of_all(&question, &mut decision.candidates);
-        journey.forecast = Forecast::of(&question, &decision.candidates).map(|forecast| forecast.to_text());
+        demote(&mut decision, &known.demoted);
+        journey.escalation = Escalation::plan(&journey.request, &mut decision, known.learned.cascade());
+        journey.learned = Arc::clone(&known.learned);
+        journey.forecast = Forecast::of(&question, &decision.candidates);
         Ok(decision)
     }
 

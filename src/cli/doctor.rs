@@ -62,6 +62,7 @@ pub(super) async fn run(config: Config, arguments: &DoctorArguments, form: Form)
     checks.extend(setup::dominated_models(&app, now));
     checks.push(setup::store(&app, now).await);
     checks.extend(setup::outbox(&app).await);
+    checks.extend(setup::worse_models(&app).await);
     checks.push(setup::weights(&app.config));
     checks.push(freshness::clock(now, setup::has_later_requests(&app, now).await));
     checks.extend(freshness::prices(&app, now));

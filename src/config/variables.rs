@@ -75,7 +75,11 @@ pub const VARIABLES: [Variable; 45] = [
         "model that savings are stated against",
     ),
     honoured("DEFAULT_STRATEGY", "hybrid", "`complexity`, `learning` or `hybrid`"),
-    not_yet("EXPLORATION_BUDGET_USD", "0", "money for calls that only teach routing"),
+    honoured(
+        "EXPLORATION_BUDGET_USD",
+        "0",
+        "US dollars a month (UTC) for trials of other models, that only teach routing",
+    ),
     not_yet("DAILY_BUDGET_USD", "", "spending limit a day"),
     not_yet("MONTHLY_BUDGET_USD", "", "spending limit a month"),
     honoured("REQUEST_DEADLINE_MS", "45000", "longest time for one request, 1,000 to 240,000 ms"),

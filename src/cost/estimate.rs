@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::catalogue::Catalogue;
 use crate::domain::decision::CostEstimate;
-use crate::domain::model::ModelCard;
+use crate::domain::model::{ModelCard, ModelRef};
 use crate::domain::prompt::RouteRequest;
 use crate::domain::usage::Usage;
 
@@ -61,23 +61,38 @@ pub fn usage_of_part(request: &RouteRequest, text: &str, told: Option<&Usage>) -
     Usage { input_tokens, output_tokens: told.output_tokens.max(output_tokens), ..told }
 }
 
+/// The beginning of a conversation that a provider keeps at hand for one of its models.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warm {
+    pub reference: ModelRef,
+    /// As the provider said in its last answer.
+    pub tokens: u64,
+}
+
 /// Estimates the price of a call; `None` where the model has no known price.
+///
+/// What is warm makes it cheaper to be expected, never at the most.
 pub fn estimate(
     catalogue: &Catalogue,
     card: &ModelCard,
     request: &RouteRequest,
+    warm: Option<&Warm>,
     at: Timestamp,
 ) -> Option<CostEstimate> {
     let input = input_tokens(request);
     let visible = request.max_output_tokens;
-    let cost = |input_tokens: u64, output_tokens: u32| {
-        let usage = Usage { input_tokens, output_tokens: output_tokens.into(), ..Usage::default() };
+    let warm = warm.filter(|warm| card.reference.is_billed_as(&warm.reference));
+    let warm = warm.map_or(0, |warm| warm.tokens);
+    let cost = |input_tokens: u64, cached: u64, output_tokens: u32| {
+        let output_tokens = output_tokens.into();
+        let cached_input_tokens = cached.min(input_tokens);
+        let usage = Usage { input_tokens, cached_input_tokens, output_tokens, ..Usage::default() };
         catalogue.cost_of(&card.reference, &usage, at)
     };
     Some(CostEstimate {
-        low: cost(input.low, visible.min(SHORT_ANSWER_TOKENS))?,
-        expected: cost(input.expected, visible.min(USUAL_ANSWER_TOKENS) + card.thinking_allowance / 4)?,
-        high: cost(input.high, visible.saturating_add(card.thinking_allowance))?,
+        low: cost(input.low, warm, visible.min(SHORT_ANSWER_TOKENS))?,
+        expected: cost(input.expected, warm, visible.min(USUAL_ANSWER_TOKENS) + card.thinking_allowance / 4)?,
+        high: cost(input.high, 0, visible.saturating_add(card.thinking_allowance))?,
     })
 }
 
@@ -101,11 +116,28 @@ mod tests {
         let request = |chars: usize| RouteRequest::new(Prompt::new("a".repeat(chars)).expect("a prompt"));
         for card in models.iter() {
             let at = Timestamp::UNIX_EPOCH;
-            let of = |chars| estimate(&catalogue, card, &request(chars), at).expect("a known price");
+            let of = |chars| estimate(&catalogue, card, &request(chars), None, at).expect("a known price");
             let (short, long) = (of(10), of(10_000));
             assert!(short.low < short.expected && short.expected < short.high, "{}", card.reference);
             assert!(short.expected < long.expected && short.high < long.high, "{}", card.reference);
         }
+    }
+
+    #[test]
+    fn what_a_provider_keeps_at_hand_is_cheaper_for_its_model_alone() {
+        let catalogue = Catalogue::new(&[]).expect("built-in prices are usable");
+        let models = Models::new(&[]).expect("built-in rows are usable");
+        let request = RouteRequest::new(Prompt::new("a".repeat(40_000)).expect("a prompt"));
+        let named = |name: &str| models.find(name).expect("a built-in row");
+        let (own, other) = (named("anthropic/claude-haiku-5-5"), named("anthropic/claude-sonnet-5-5"));
+        let warm = Warm { reference: own.reference.clone(), tokens: 9_000 };
+        let of = |card: &ModelCard, warm| {
+            estimate(&catalogue, card, &request, warm, Timestamp::UNIX_EPOCH).expect("a known price")
+        };
+        let (cold, cheap) = (of(&own, None), of(&own, Some(&warm)));
+        assert!(cheap.expected < cold.expected && cheap.low < cold.low);
+        assert_eq!(cheap.high, cold.high);
+        assert_eq!(of(&other, Some(&warm)), of(&other, None));
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub enum Source {
     CacheSemantic,
     /// Nothing was asked: a dry run.
     Plan,
+    /// A trial of another model, for routing to learn from; nobody sees the answer.
+    Exploration,
 }
 
 /// How one call to a provider ended.
@@ -43,6 +45,10 @@ pub enum Source {
 #[strum(serialize_all = "snake_case")]
 pub enum AttemptOutcome {
     Answered,
+    /// It answered, and something was plainly wrong with that, so another model was asked too.
+    Faulty,
+    /// It answered, and another model was asked too, because that was expected to be better.
+    Doubted,
     /// Too many requests, or too busy.
     Overloaded,
     /// A spending limit or an empty account.

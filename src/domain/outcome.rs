@@ -1,6 +1,7 @@
 //! How well a model answered a prompt, and the outcomes of prompts near another.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use strum::{Display, EnumString, IntoStaticStr};
 
 use super::model::ModelRef;
@@ -45,6 +46,18 @@ pub struct Outcome {
     pub age_seconds: u64,
     /// The session that it came from, where one is known.
     pub session: Option<String>,
+}
+
+/// How well a model did on one day.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DayOfModel {
+    pub reference: ModelRef,
+    /// Of the requests, UTC.
+    pub day: Date,
+    /// Those of one session count as 20 at most.
+    pub outcomes: u64,
+    /// Of as many scores in [0, 1].
+    pub score_sum: f64,
 }
 
 /// What is kept of all outcomes together, beside the rows.

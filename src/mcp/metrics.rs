@@ -12,6 +12,7 @@ use crate::domain::report::{Group, GroupBy, Report, ReportQuery};
 use crate::pipeline::Pipeline;
 use crate::providers::cooldown::{Place, Resting};
 use crate::routing::candidates::variable;
+use crate::routing::drift::{Demotion, Period};
 use crate::store::StoreError;
 
 /// How long clients may keep what they read.
@@ -40,7 +41,9 @@ impl Metric {
     const fn description(self) -> &'static str {
         match self {
             Self::Summary => "Requests, spend and savings: last day, 7 days, 30 days, all time",
-            Self::Routing => "Requests and spend by model and by strategy, last 30 days",
+            Self::Routing => {
+                "Requests and spend by model and by strategy, last 30 days; models that got worse"
+            }
             Self::Cache => "Cached answers, hits and what they saved",
             Self::Providers => {
                 "Providers: configured or not, what is left alone after failures, requests and spend, last 30 days"
@@ -68,6 +71,7 @@ impl Metric {
                     "by_model": groups(&sums(pipeline, now, Some(30), Some(GroupBy::Model)).await?),
                     "by_strategy": groups(&sums(pipeline, now, Some(30), Some(GroupBy::Strategy)).await?),
                 },
+                "demoted": demoted(&pipeline.demotions().await?),
             }),
             Self::Cache => {
                 let stats = pipeline.store.cache_stats(now).await?;
@@ -149,6 +153,21 @@ fn left_alone(resting: &[Resting], provider: ProviderId, now: Timestamp) -> Vec<
         Some(json!({ "model": model, "after": resting.outcome.to_string(), "until": until }))
     };
     resting.iter().filter_map(of).collect()
+}
+
+/// Lists the models that got worse, which are asked after all others.
+fn demoted(demotions: &[Demotion]) -> Vec<Value> {
+    let period = |period: Period| json!({ "outcomes": period.outcomes, "mean_score": (period.mean() * 1e4).round() / 1e4 });
+    let of = |demotion: &Demotion| {
+        json!({
+            "model": demotion.reference.to_string(),
+            "since": demotion.since,
+            "latest": period(demotion.latest),
+            "before": period(demotion.before),
+            "why": demotion.to_string(),
+        })
+    };
+    demotions.iter().map(of).collect()
 }
 
 fn totals(report: &Report) -> Value {

@@ -148,7 +148,7 @@ impl Pipeline {
     }
 
     /// Gives the cosine of two texts; `None` where the embedder does not read the whole of both, or is busy.
-    async fn cosine(&self, left: &str, right: &str) -> Option<f32> {
+    pub(super) async fn cosine(&self, left: &str, right: &str) -> Option<f32> {
         let embed = async |text: &str| -> Option<Embedded> {
             let embedding = self.embedder.embed(text.to_owned(), EMBEDDING_LIMIT);
             let embedded = tokio::time::timeout(EMBEDDING_LIMIT, embedding).await.ok()?.ok()?;

@@ -1,5 +1,6 @@
 //! A request on its way: what is known of it, and the record that it leaves.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -7,12 +8,15 @@ use jiff::Timestamp;
 use super::Settings;
 use super::audit::Comparand;
 use super::lookup::CachePlan;
-use crate::domain::decision::Decision;
+use crate::domain::decision::{Candidate, Decision};
 use crate::domain::ids::RequestId;
 use crate::domain::money::Usd;
 use crate::domain::prompt::RouteRequest;
 use crate::domain::record::{RequestRecord, RequestStatus};
 use crate::domain::usage::Usage;
+use crate::routing::escalation::Escalation;
+use crate::routing::forecast::Forecast;
+use crate::routing::success::Learned;
 
 /// A request on its way.
 pub(super) struct Journey {
@@ -24,8 +28,16 @@ pub(super) struct Journey {
     pub(super) degraded: Vec<String>,
     /// What the cache could answer, to compare with what is bought.
     pub(super) comparand: Option<Comparand>,
-    /// What was expected of each candidate, as text.
-    pub(super) forecast: Option<String>,
+    /// What was expected of each candidate.
+    pub(super) forecast: Option<Forecast>,
+    /// Whether the forecast got to know the first answer after it was written down.
+    pub(super) is_judged: bool,
+    /// What routing had learned when it decided.
+    pub(super) learned: Arc<Learned>,
+    /// Who may be asked after the first answer.
+    pub(super) escalation: Option<Escalation>,
+    /// What is to be added to the reason.
+    pub(super) remark: Option<String>,
 }
 
 impl Journey {
@@ -42,6 +54,10 @@ impl Journey {
             degraded: Vec::new(),
             comparand: None,
             forecast: None,
+            is_judged: false,
+            learned: Arc::default(),
+            escalation: None,
+            remark: None,
         }
     }
 
@@ -84,17 +100,20 @@ impl Journey {
     /// Writes the decision into the record, with the most that it may cost.
     pub(super) fn intent(&self, decision: &Decision) -> RequestRecord {
         let first = decision.candidates.first();
-        let worst_cases =
-            decision.candidates.iter().map(|candidate| candidate.estimate.map(|cost| cost.high));
+        let high = |candidate: &Candidate| candidate.estimate.map(|cost| cost.high);
+        let both =
+            self.escalation.as_ref().filter(|escalation| escalation.acts).and_then(|escalation| {
+                Some(high(first?)? + high(decision.candidates.get(escalation.place)?)?)
+            });
         RequestRecord {
             strategy: decision.strategy,
             complexity: Some(decision.complexity),
             confidence: Some(decision.confidence),
             reason: decision.reason.clone(),
-            forecast: self.forecast.clone(),
+            forecast: self.forecast.as_ref().map(Forecast::to_text),
             reference: first.map(|candidate| candidate.card.reference.clone()),
             cost: None,
-            worst_case: worst_cases.max().flatten(),
+            worst_case: decision.candidates.iter().filter_map(high).chain(both).max(),
             ..self.record(RequestStatus::Intent)
         }
     }

@@ -4,13 +4,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::Pipeline;
 use super::journey::Journey;
+use crate::domain::ids::RequestId;
 use crate::domain::model::ModelRef;
 use crate::domain::outcome::Outcome;
 use crate::domain::rating::{Rating, RatingEffect, Score};
 use crate::domain::record::{RequestRecord, StoredEmbedding};
+use crate::routing::drift::{Demotion, demotions, first_day};
 use crate::routing::forecast::Forecast;
 use crate::routing::outcomes::{asked_models, rated_model};
 use crate::routing::success::{Learned, RoutingState};
@@ -20,6 +23,8 @@ use crate::store::StoreError;
 const FRESH: Duration = Duration::from_secs(10);
 /// How often to begin again where somebody else has learned meanwhile.
 const TRIES: usize = 5;
+/// What is thought of an answer that somebody asks for anew at once; judged, not measured.
+const ASKED_AGAIN: f64 = 0.3;
 /// Where what was learned is kept while there is no embedder.
 const WITHOUT_EMBEDDER: &str = "none";
 
@@ -33,25 +38,29 @@ struct Kept {
     /// Of the embedder.
     fingerprint: String,
     learned: Arc<Learned>,
+    demoted: Arc<[Demotion]>,
 }
 
 /// What is known before a decision.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Known {
     pub(super) evidence: Vec<Outcome>,
     pub(super) learned: Arc<Learned>,
+    /// Models that got worse.
+    pub(super) demoted: Arc<[Demotion]>,
     pub(super) embedding: Option<StoredEmbedding>,
 }
 
 impl Learning {
-    fn get(&self, fingerprint: &str) -> Option<Arc<Learned>> {
+    fn get(&self, fingerprint: &str) -> Option<(Arc<Learned>, Arc<[Demotion]>)> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Kept { read, fingerprint: of, learned } = kept.as_ref()?;
-        (read.elapsed() < FRESH && of == fingerprint).then(|| Arc::clone(learned))
+        let Kept { read, fingerprint: of, learned, demoted } = kept.as_ref()?;
+        (read.elapsed() < FRESH && of == fingerprint).then(|| (Arc::clone(learned), Arc::clone(demoted)))
     }
 
-    fn put(&self, fingerprint: String, learned: &Arc<Learned>) {
-        let kept = Some(Kept { read: Instant::now(), fingerprint, learned: Arc::clone(learned) });
+    fn put(&self, fingerprint: String, learned: &Arc<Learned>, demoted: &Arc<[Demotion]>) {
+        let (learned, demoted) = (Arc::clone(learned), Arc::clone(demoted));
+        let kept = Some(Kept { read: Instant::now(), fingerprint, learned, demoted });
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = kept;
     }
 
@@ -87,34 +96,80 @@ impl Pipeline {
     /// Finds what is known of a prompt and of the models that may answer it.
     pub(super) async fn known_of(&self, journey: &mut Journey, embedding: Option<StoredEmbedding>) -> Known {
         let (embedding, evidence) = self.evidence(journey, embedding).await;
-        Known { evidence, learned: self.learned(journey).await, embedding }
+        let (learned, demoted) = self.learned(journey).await;
+        Known { evidence, learned, demoted, embedding }
     }
 
     /// Gives what was learned so far; nothing where the store does not say.
-    async fn learned(&self, journey: &mut Journey) -> Arc<Learned> {
+    async fn learned(&self, journey: &mut Journey) -> (Arc<Learned>, Arc<[Demotion]>) {
         let fingerprint = self.fingerprint();
-        if let Some(learned) = self.learning.get(&fingerprint) {
-            return learned;
+        if let Some(known) = self.learning.get(&fingerprint) {
+            return known;
         }
-        match self.store.routing_state(fingerprint.clone(), None).await {
-            Ok(kept) => {
+        let read = async {
+            let kept = self.store.routing_state(fingerprint.clone(), None).await?;
+            Ok::<_, StoreError>((kept, self.demotions().await?))
+        };
+        match read.await {
+            Ok((kept, demoted)) => {
                 let state = kept.state.and_then(|bytes| RoutingState::read(&bytes)).unwrap_or_default();
                 let learned = Arc::new(state.fit());
-                self.learning.put(fingerprint, &learned);
-                learned
+                let demoted: Arc<[Demotion]> = demoted.into();
+                self.learning.put(fingerprint, &learned, &demoted);
+                (learned, demoted)
             }
             Err(error) => {
                 journey.degrade(format!("routing could not see what it learned: {error}"));
-                Arc::default()
+                (Arc::default(), Arc::default())
             }
         }
     }
 
-    async fn learn_scores(&self, record: &RequestRecord, scores: &[(ModelRef, Score)]) {
-        let Some(forecast) = record.forecast.as_deref().and_then(Forecast::read) else { return };
+    /// Finds the models that got worse lately.
+    pub async fn demotions(&self) -> Result<Vec<Demotion>, StoreError> {
+        let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+        Ok(demotions(&self.store.model_performance(first_day(today)).await?, today))
+    }
+
+    /// Keeps what the first answer was judged by, for the time that it is rated.
+    pub(super) fn keep_judged(&self, journey: &Journey) {
+        let forecast = journey.forecast.as_ref().filter(|_| journey.is_judged).map(Forecast::to_text);
+        if let Some(forecast) = forecast {
+            let (pipeline, id) = (self.clone(), journey.id);
+            self.payments.spawn(async move {
+                if let Err(error) = pipeline.store.keep_forecast(id, forecast).await {
+                    tracing::debug!(%error, "what an answer was judged by is lost");
+                }
+            });
+        }
+    }
+
+    /// Learns that an answer was asked for anew within minutes, by who got it.
+    pub(super) fn learn_asked_again(&self, id: RequestId) {
+        let pipeline = self.clone();
+        self.payments.spawn(async move {
+            let Ok(Some((record, _))) = pipeline.store.find_request(id).await else { return };
+            if let (Some(reference), Ok(score)) = (record.reference.clone(), Score::new(ASKED_AGAIN)) {
+                pipeline.learn_scores(&record, &[(reference, score)]).await;
+            }
+        });
+    }
+
+    /// Learns what a request says of models, once, and sums their day anew.
+    pub(super) async fn learn_scores(&self, record: &RequestRecord, scores: &[(ModelRef, Score)]) {
         if scores.is_empty() {
             return;
         }
+        let day = record.created_at.to_zoned(TimeZone::UTC).date();
+        for (reference, _) in scores {
+            if let Err(error) = self.store.note_model_performance(reference.clone(), day).await {
+                tracing::debug!(%error, "a model's day is not summed");
+            }
+        }
+        let Some(forecast) = record.forecast.as_deref().and_then(Forecast::read) else {
+            self.learning.forget();
+            return;
+        };
         for _ in 0..TRIES {
             match self.try_to_learn(record, &forecast, scores).await {
                 Ok(true) => break,

@@ -29,6 +29,9 @@ const EMBEDDER_PATIENCE: Duration = Duration::from_secs(2);
 /// How long a request waits for its embedding, queue included, before it goes on without.
 pub(super) const EMBEDDING_LIMIT: Duration = Duration::from_secs(5);
 
+/// Within this time a session that asks for an answer anew says that it was none.
+const SOON: SignedDuration = SignedDuration::from_mins(10);
+
 /// Outcomes that routing looks at for one prompt.
 const OUTCOMES: usize = 200;
 
@@ -80,7 +83,8 @@ impl Pipeline {
     /// Looks for an answer to exactly this prompt, before anything is embedded.
     pub(super) async fn find_exact(&self, journey: &mut Journey) -> Option<Found> {
         let plan = &journey.cache;
-        if !plan.is_read || plan.admission == Admission::Never {
+        let asks_anew = journey.request.cache == CacheMode::Refresh && journey.request.session.is_some();
+        if plan.admission == Admission::Never || !plan.is_read && !asks_anew {
             return None;
         }
         let query = ExactQuery {
@@ -90,6 +94,13 @@ impl Pipeline {
             now: journey.at,
         };
         match self.store.find_exact(query).await {
+            Ok(entry) if asks_anew => {
+                let is_recent = |entry: &CacheEntry| journey.at.duration_since(entry.created_at) < SOON;
+                if let Some(entry) = entry.filter(is_recent) {
+                    self.learn_asked_again(entry.request_id);
+                }
+                None
+            }
             Ok(entry) => entry.map(|entry| found(entry, 1.0, Source::CacheExact, journey.at)),
             Err(error) => {
                 journey.degrade(format!("the cache was not read: {error}"));

@@ -13,20 +13,17 @@ use crate::domain::model::ModelRef;
 use crate::domain::money::Usd;
 use crate::domain::record::{CacheEntry, RequestRecord, RequestStatus, StoredEmbedding};
 use crate::domain::usage::Usage;
-use crate::providers::fallback::{Bill, Call, Errand};
+use crate::providers::fallback::{Bill, Call};
 use crate::store::{Recorded, StoreError};
 
 /// Waits between tries to record what was paid.
 const RECORD_RETRIES: [Duration; 3] =
     [Duration::from_millis(100), Duration::from_millis(500), Duration::from_secs(2)];
 
-/// How many times the deadline a call may take that somebody may come back for.
-const LIMIT_IN_DEADLINES: u32 = 4;
-
 /// What a call came to in money.
-struct Priced {
-    attempt: Attempt,
-    usage: Usage,
+pub(super) struct Priced {
+    pub(super) attempt: Attempt,
+    pub(super) usage: Usage,
 }
 
 impl Pipeline {
@@ -43,17 +40,7 @@ impl Pipeline {
         // The intent is part of the task: an intent whose caller went away would stand for a payment never made.
         let begun = self.store.begin_request(journey.intent(&decision)).await?;
         journey.note(&begun);
-        let deadline = self.settings.request_deadline;
-        let errand = Errand {
-            candidates: &decision.candidates,
-            request: &journey.request,
-            started: journey.started,
-            deadline,
-            limit: deadline * LIMIT_IN_DEADLINES,
-            draft: &pilot.draft,
-            abandon: &pilot.abandon,
-        };
-        let asked = self.providers.ask(&errand).await;
+        let asked = self.ask(&mut journey, &decision, pilot).await;
         let priced: Vec<Priced> = asked
             .calls
             .iter()
@@ -65,6 +52,9 @@ impl Pipeline {
             record
                 .reason
                 .push_str("; an audit: the cache could have answered, and is compared with this answer");
+        }
+        if let Some(remark) = &journey.remark {
+            record.reason.push_str(&format!("; {remark}"));
         }
         record.cost = priced.iter().map(|priced| priced.attempt.cost).sum();
         record.cost_estimated = priced.iter().any(|priced| priced.attempt.cost_estimated);
@@ -101,6 +91,8 @@ impl Pipeline {
         match self.record(&record, bought, embedding).await {
             Ok(recorded) => {
                 journey.note(&recorded);
+                self.sessions.note(record.session.as_deref(), record.reference.as_ref(), &record.usage);
+                self.keep_judged(&journey);
                 self.learn_ending(&record);
             }
             Err(error) => {
@@ -116,15 +108,16 @@ impl Pipeline {
                     let (pipeline, bought) = (self.clone(), text.clone());
                     self.payments.spawn(async move { pipeline.learn(comparand, &bought).await });
                 }
-                let simulated = self.settings.simulated;
-                Ok((Routed { record, text, degraded: journey.degraded, simulated }, entry))
+                let (simulated, degraded) = (self.settings.simulated, std::mem::take(&mut journey.degraded));
+                self.explore(journey, decision, &record, &text);
+                Ok((Routed { record, text, degraded, simulated }, entry))
             }
             None => Err(RouteError::NoAnswer { id: journey.id, failures: asked.failures }),
         }
     }
 
     /// Prices a call: by what the provider says it billed, or by what can be told of one that broke off.
-    fn price(&self, call: &Call, candidate: &Candidate, journey: &Journey) -> Priced {
+    pub(super) fn price(&self, call: &Call, candidate: &Candidate, journey: &Journey) -> Priced {
         let asked = &candidate.card.reference;
         let (reference, usage, cost, is_estimated) = match &call.bill {
             Bill::Nothing => (asked.clone(), Usage::default(), Some(Usd::ZERO), false),

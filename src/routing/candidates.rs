@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use strum::VariantArray;
 
 use crate::cost::catalogue::Catalogue;
-use crate::cost::estimate::{estimate, fits, input_tokens};
+use crate::cost::estimate::{Warm, estimate, fits, input_tokens};
 use crate::cost::models::{Models, UnknownModel};
 use crate::domain::decision::Candidate;
 use crate::domain::model::{ModelCard, ProviderId};
@@ -36,13 +36,15 @@ pub enum NoCandidate {
     TooDear { limit: Usd, cheapest: Usd },
 }
 
-/// What can be asked at all, apart from any one prompt.
+/// What can be asked at all.
 #[derive(Debug, Clone, Copy)]
 pub struct Supply<'a> {
     pub models: &'a Models,
     pub catalogue: &'a Catalogue,
     /// Each provider that has what it needs.
     pub configured: &'a [ProviderId],
+    /// What is at hand of the prompt's session.
+    pub warm: Option<&'a Warm>,
 }
 
 /// Gives the variable that configures a provider.
@@ -87,7 +89,7 @@ pub fn eligible(
         .into_iter()
         .map(|card| Candidate {
             card: card.clone(),
-            estimate: estimate(supply.catalogue, card, request, at),
+            estimate: estimate(supply.catalogue, card, request, supply.warm, at),
             expected_quality: None,
         })
         .collect();

@@ -3,6 +3,8 @@
 //! Both are linear in [`super::checks::marks`] and in what was expected of the two models before the answer, learned from
 //! outcomes. It asks nobody.
 
+use serde::{Deserialize, Serialize};
+
 use super::checks::{MARKS, marks};
 use super::ridge::{Fit, Sums};
 
@@ -21,7 +23,8 @@ pub struct Answer<'a> {
 }
 
 impl Answer<'_> {
-    fn input(&self) -> Vec<f64> {
+    /// Gives the numbers that it is judged by.
+    pub(super) fn input(&self) -> Vec<f64> {
         let mut input = Vec::with_capacity(INPUTS);
         input.push(1.0);
         input.extend(marks(self.prompt, self.text));
@@ -31,7 +34,7 @@ impl Answer<'_> {
 }
 
 /// Sums over the judged answers of a cheap model; 5 KB.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CascadeState {
     cheap: Sums,
     strong: Sums,
@@ -46,13 +49,22 @@ impl Default for CascadeState {
 impl CascadeState {
     /// Learns from an answer of the cheap model; `scores` are its own and the strong model's, where each is known.
     pub fn learn(&mut self, answer: &Answer<'_>, scores: [Option<f64>; 2], weight: f64) {
-        let input = answer.input();
+        self.learn_from(&answer.input(), scores, weight);
+    }
+
+    /// Learns from what [`Answer::input`] gave.
+    pub(super) fn learn_from(&mut self, input: &[f64], scores: [Option<f64>; 2], weight: f64) {
         let [cheap, strong] = scores;
         for (sums, score) in [(&mut self.cheap, cheap), (&mut self.strong, strong)] {
             if let Some(score) = score.filter(|score| (0.0..=1.0).contains(score)) {
-                sums.add(&input, score, weight);
+                sums.add(input, score, weight);
             }
         }
+    }
+
+    /// Says whether it has every sum, as a read one need not.
+    pub(super) fn is_whole(&self) -> bool {
+        self.cheap.is_of(INPUTS) && self.strong.is_of(INPUTS)
     }
 
     /// Fits what a decision reads.
@@ -69,6 +81,11 @@ pub struct Cascade {
 }
 
 impl Cascade {
+    /// Counts the answers of cheap models whose scores it learned from.
+    pub fn answers(&self) -> f64 {
+        self.cheap.as_ref().map_or(0.0, Fit::weight)
+    }
+
     /// Gives the probability that the answer is good, and that the strong model's would be; both in [0, 1].
     pub fn expect(&self, answer: &Answer<'_>) -> [f64; 2] {
         let input = answer.input();

@@ -13,6 +13,8 @@ pub const MARKS: usize = 30;
 
 /// Characters of an answer, and of a prompt, that are looked at: the last ones.
 const READ: usize = 20_000;
+/// Characters below which an answer that refuses says nothing else.
+const SHORT: usize = 400;
 /// Characters at the end of an answer in which its conclusion is looked for.
 const CONCLUSION: usize = 160;
 
@@ -111,6 +113,25 @@ pub fn marks(prompt: &str, answer: &str) -> [f64; MARKS] {
         log(steps),
         flag(misses_form(&prompt_lower, answer)),
     ]
+}
+
+/// Says what is plainly wrong with an answer that came to its end; `None`: nothing is.
+pub fn fault(prompt: &str, answer: &str) -> Option<&'static str> {
+    let (prompt, answer) = (last(prompt, READ), last(answer, READ).trim());
+    let sums = Sums::of(answer);
+    [
+        (answer.is_empty(), "it is empty"),
+        (misses_form(&prompt.to_lowercase(), answer), "it is not in the form asked for"),
+        (answer.matches("```").count() % 2 == 1, "it breaks off"),
+        (sums.broken_marks > 0, "its sums are wrong"),
+        (answer.chars().count() < SHORT && has_refusal(answer), "it refuses"),
+    ]
+    .into_iter()
+    .find_map(|(is_so, what)| is_so.then_some(what))
+}
+
+fn has_refusal(answer: &str) -> bool {
+    count_phrases(&answer.to_lowercase(), &REFUSALS) > 0
 }
 
 fn log(count: usize) -> f64 {
@@ -235,6 +256,21 @@ mod tests {
         check("Answer in JSON", "```json\n{\"a\": 1}\n```", form, false);
         check("Answer in JSON", "a is 1", form, true);
         check("How many are there?", "A few.", form, true);
+    }
+
+    #[test]
+    fn only_what_is_plainly_wrong_is_a_fault() {
+        let check = |prompt: &str, answer: &str, expected: Option<&str>| {
+            assert_eq!(fault(prompt, answer), expected, "{answer}");
+        };
+        check("Do it", "Done.", None);
+        check("Do it", " ", Some("it is empty"));
+        check("Answer in JSON", "a is 1", Some("it is not in the form asked for"));
+        check("Answer in JSON", "[1]", None);
+        check("Do it", "```rust\nfn main() {}", Some("it breaks off"));
+        check("3 cats", "so <<3*4=13>>13.", Some("its sums are wrong"));
+        check("Do it", "I'm sorry, but I cannot do that.", Some("it refuses"));
+        check("Do it", &format!("I cannot say much. {}", "But this is so. ".repeat(40)), None);
     }
 
     #[test]

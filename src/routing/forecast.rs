@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Question;
+use super::cascade::Answer;
 use super::input::input;
 use super::learning::ByOutcomes;
 use super::ledger::Trial;
@@ -23,6 +24,18 @@ pub struct Forecast {
     input: Vec<i16>,
     /// Provider and model, expected quality in [0, 1], and forecast cost in pico-dollars.
     candidates: Vec<(String, String, f32, i64)>,
+    /// What the first answer was judged by, where a stronger model could have been asked after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    answer: Option<Judged>,
+}
+
+/// An answer of a cheap model, by the places of both models among the candidates.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Judged {
+    cheap: usize,
+    strong: usize,
+    /// As [`Answer`] gives it, in steps of 1/50.
+    input: Vec<i16>,
 }
 
 /// Says of each candidate what the models table and outcomes let expect, where the strategy has not.
@@ -60,8 +73,20 @@ impl Forecast {
             })
             .collect();
         let input = input(question.request.prompt.as_str(), question.embedding);
-        let steps = |number: f64| (number * STEPS).round() as i16;
-        (!candidates.is_empty()).then(|| Self { input: input.into_iter().map(steps).collect(), candidates })
+        (!candidates.is_empty()).then(|| Self { input: steps(&input), candidates, answer: None })
+    }
+
+    /// Takes down what the first answer is judged by.
+    pub fn note_answer(&mut self, cheap: &ModelRef, strong: &ModelRef, answer: &Answer<'_>) {
+        let place = |reference: &ModelRef| {
+            let is_it = |(provider, model, _, _): &(String, String, f32, i64)| {
+                *provider == reference.provider.to_string() && *model == reference.model
+            };
+            self.candidates.iter().position(is_it)
+        };
+        if let (Some(cheap), Some(strong)) = (place(cheap), place(strong)) {
+            self.answer = Some(Judged { cheap, strong, input: steps(&answer.input()) });
+        }
     }
 
     /// Writes it as text that [`Forecast::read`] reads.
@@ -97,9 +122,21 @@ impl Forecast {
                 score: score_of(reference),
             })
             .collect();
-        let input: Vec<f64> = self.input.iter().map(|steps| f64::from(*steps) / STEPS).collect();
-        state.learn(&input, &trials, nth.map_or(1.0, session_weight));
+        let weight = nth.map_or(1.0, session_weight);
+        if let Some(Judged { cheap, strong, input }) = &self.answer {
+            let score = |place: &usize| trials.get(*place).and_then(|trial| trial.score);
+            state.learn_answer(&numbers(input), [score(cheap), score(strong)], weight);
+        }
+        state.learn(&numbers(&self.input), &trials, weight);
     }
+}
+
+fn steps(numbers: &[f64]) -> Vec<i16> {
+    numbers.iter().map(|number| (number * STEPS).round() as i16).collect()
+}
+
+fn numbers(steps: &[i16]) -> Vec<f64> {
+    steps.iter().map(|steps| f64::from(*steps) / STEPS).collect()
 }
 
 #[cfg(test)]

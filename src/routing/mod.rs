@@ -6,8 +6,11 @@
 pub mod candidates;
 pub mod complexity;
 pub mod dominance;
+pub mod drift;
+pub mod escalation;
 pub mod evidence;
 mod explanation;
+pub mod exploration;
 pub mod features;
 pub mod forecast;
 pub mod learning;

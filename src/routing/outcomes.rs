@@ -13,6 +13,8 @@ use crate::domain::record::{RequestRecord, RequestStatus};
 const WITHHELD: f64 = 0.1;
 /// The answer was cut off. Its beginning may be good, and the limit may have been the caller's.
 const CUT_OFF: f64 = 0.3;
+/// Something was plainly wrong with the answer: it lacked the form asked for, broke off, or did not add up.
+const FAULTY: f64 = 0.2;
 /// The provider does not have the model any more.
 const GONE: f64 = 0.0;
 
@@ -23,6 +25,9 @@ pub fn asked_models(record: &RequestRecord) -> Vec<AskedModel> {
         let score = match attempt.outcome {
             AttemptOutcome::Answered => record.finish_reason.and_then(of_ending),
             AttemptOutcome::Blocked => Some(WITHHELD),
+            AttemptOutcome::Faulty => Some(FAULTY),
+            // That it would have been bad is only expected.
+            AttemptOutcome::Doubted => None,
             AttemptOutcome::ModelNotFound => Some(GONE),
             _ => continue,
         };

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::cascade::{Cascade, CascadeState};
 use super::input::INPUTS;
 use super::ledger::{Ledger, Rule, Trial};
 use super::ridge::{Fit, Sums};
@@ -24,7 +25,7 @@ pub fn session_weight(nth: u64) -> f64 {
 }
 
 /// Counts up when an input or a sum changes its meaning.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// How sums are kept.
 #[derive(Serialize, Deserialize)]
@@ -33,6 +34,7 @@ struct Snapshot {
     /// Provider, model and its sums.
     models: Vec<(String, String, Sums)>,
     ledger: Ledger,
+    answers: CascadeState,
 }
 
 /// Sums over all outcomes.
@@ -40,6 +42,7 @@ struct Snapshot {
 pub struct RoutingState {
     models: BTreeMap<ModelRef, Sums>,
     ledger: Ledger,
+    answers: CascadeState,
 }
 
 impl RoutingState {
@@ -58,6 +61,11 @@ impl RoutingState {
         }
     }
 
+    /// Learns from an answer of a cheap model, as [`CascadeState::learn`] does.
+    pub(super) fn learn_answer(&mut self, input: &[f64], scores: [Option<f64>; 2], weight: f64) {
+        self.answers.learn_from(input, scores, weight);
+    }
+
     /// Finds the model that did best so far, of those in a trial.
     fn best<'a>(&self, trials: &[Trial<'a>]) -> Option<&'a ModelRef> {
         let mean = |reference: &ModelRef| self.models.get(reference).and_then(Sums::mean);
@@ -73,20 +81,23 @@ impl RoutingState {
             .iter()
             .map(|(reference, sums)| (reference.provider.to_string(), reference.model.clone(), sums.clone()))
             .collect();
-        let snapshot = Snapshot { version: VERSION, models, ledger: self.ledger.clone() };
+        let (ledger, answers) = (self.ledger.clone(), self.answers.clone());
+        let snapshot = Snapshot { version: VERSION, models, ledger, answers };
         // Writing to memory fails for no value of these types.
         postcard::to_allocvec(&snapshot).unwrap_or_default()
     }
 
     /// Reads what was written; `None` where it is something else, or of another version: what it learned is lost then.
     pub fn read(bytes: &[u8]) -> Option<Self> {
-        let Snapshot { version, models, ledger } = postcard::from_bytes(bytes).ok()?;
-        let is_known =
-            version == VERSION && ledger.is_whole() && models.iter().all(|(_, _, sums)| sums.is_of(INPUTS));
+        let Snapshot { version, models, ledger, answers } = postcard::from_bytes(bytes).ok()?;
+        let is_known = version == VERSION
+            && ledger.is_whole()
+            && answers.is_whole()
+            && models.iter().all(|(_, _, sums)| sums.is_of(INPUTS));
         let model = |(provider, model, sums): (String, String, Sums)| {
             Some((ModelRef { provider: provider.parse().ok()?, model }, sums))
         };
-        is_known.then(|| Self { models: models.into_iter().filter_map(model).collect(), ledger })
+        is_known.then(|| Self { models: models.into_iter().filter_map(model).collect(), ledger, answers })
     }
 
     /// Fits what a decision reads; half a millisecond a model.
@@ -98,6 +109,7 @@ impl RoutingState {
                 .filter_map(|(reference, sums)| Some((reference.clone(), sums.fit()?, sums.mean()?)))
                 .collect(),
             ledger: self.ledger.clone(),
+            cascade: self.answers.fit(),
         }
     }
 }
@@ -107,6 +119,7 @@ impl RoutingState {
 pub struct Learned {
     models: Vec<(ModelRef, Fit, f64)>,
     ledger: Ledger,
+    cascade: Cascade,
 }
 
 impl Learned {
@@ -125,13 +138,18 @@ impl Learned {
         self.models.iter().find(|(billed, _, _)| asked.is_billed_as(billed)).map(|(_, _, mean)| *mean)
     }
 
+    /// Gives what was learned about answers.
+    pub const fn cascade(&self) -> &Cascade {
+        &self.cascade
+    }
+
     /// Says how a floor is to be kept.
     pub(super) fn rule(&self, floor: f64) -> Rule {
         self.ledger.rule(floor)
     }
 
     /// Gives the prompts that the rule rests on.
-    pub(super) fn prompts(&self) -> f64 {
+    pub fn prompts(&self) -> f64 {
         self.ledger.prompts()
     }
 }

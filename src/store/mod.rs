@@ -12,11 +12,13 @@ use async_trait::async_trait;
 use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
 use jiff::Timestamp;
+use jiff::civil::Date;
 
 use crate::auth::AuthError;
 use crate::domain::evidence::{CacheEvidence, EvidenceKey, Label};
 use crate::domain::ids::RequestId;
-use crate::domain::outcome::{KeptRouting, Outcome, OutcomeQuery};
+use crate::domain::model::ModelRef;
+use crate::domain::outcome::{DayOfModel, KeptRouting, Outcome, OutcomeQuery};
 use crate::domain::rating::{Rating, RatingEffect};
 use crate::domain::record::{CacheEntry, Forget, Neighbour, RequestRecord, ScopeHash, StoredEmbedding};
 use crate::domain::report::{CacheStats, Report, ReportQuery};
@@ -178,6 +180,15 @@ pub trait Store: Send + Sync {
         revision: i64,
         learned_from: RequestId,
     ) -> Result<bool, StoreError>;
+
+    /// Replaces the forecast of a request, unless it has been learned from.
+    async fn keep_forecast(&self, id: RequestId, forecast: String) -> Result<(), StoreError>;
+
+    /// Sums a model's outcomes of a day anew, for [`Store::model_performance`].
+    async fn note_model_performance(&self, reference: ModelRef, day: Date) -> Result<(), StoreError>;
+
+    /// Lists how well each model did on each day from one on, oldest first.
+    async fn model_performance(&self, from_day: Date) -> Result<Vec<DayOfModel>, StoreError>;
 
     /// Finds what is known of the wrong answers of a scope.
     async fn cache_evidence(&self, key: EvidenceKey) -> Result<CacheEvidence, StoreError>;

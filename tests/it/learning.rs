@@ -7,13 +7,17 @@ use ai_cost_optimizer::app::App;
 use ai_cost_optimizer::config::{Config, Mode};
 use ai_cost_optimizer::domain::decision::StrategyName;
 use ai_cost_optimizer::domain::embedding::{DIMENSIONS, Embedding};
+use ai_cost_optimizer::domain::ids::RequestId;
 use ai_cost_optimizer::domain::model::ModelRef;
 use ai_cost_optimizer::domain::prompt::{CacheMode, Prompt, RouteRequest};
 use ai_cost_optimizer::domain::rating::{Rating, Score, Verdict};
+use ai_cost_optimizer::domain::record::RequestRecord;
 use ai_cost_optimizer::embed::weights::Reach;
 use ai_cost_optimizer::embed::worker::EmbedWorker;
 use ai_cost_optimizer::embed::{EmbedError, Embedded, Embedder};
 use ai_cost_optimizer::pipeline::{Pipeline, Progress, Routed};
+use jiff::SignedDuration;
+use jiff::tz::TimeZone;
 
 /// Embeds the first word, with a little of the whole text: prompts that begin alike are similar, none equal.
 struct ByFirstWord;
@@ -33,10 +37,13 @@ impl Embedder for ByFirstWord {
     }
 }
 
-fn pipeline(folder: &tempfile::TempDir) -> Pipeline {
+fn config(folder: &tempfile::TempDir) -> Config {
     let environment = HashMap::from([("COST_OPTIMIZER_DATA_DIR", folder.path().display().to_string())]);
-    let config = Config::from_environment(Mode::Simulate, environment).unwrap();
-    let mut pipeline = App::new(config, Reach::LocalOnly).unwrap().pipeline;
+    Config::from_environment(Mode::Simulate, environment).unwrap()
+}
+
+fn pipeline(folder: &tempfile::TempDir) -> Pipeline {
+    let mut pipeline = App::new(config(folder), Reach::LocalOnly).unwrap().pipeline;
     pipeline.embedder = EmbedWorker::new(Box::new(|| Ok(Box::new(ByFirstWord) as Box<dyn Embedder>)));
     pipeline
 }
@@ -133,4 +140,59 @@ async fn what_all_outcomes_say_counts_for_prompts_unlike_any_of_them() {
     let (bad, good) =
         (expected(&|model| *model == cheapest), expected(&|model| Some(model) == unlike.reference.as_ref()));
     assert!(bad.mean < good.mean && bad.low <= bad.mean && bad.mean <= bad.high, "{bad:?} {good:?}");
+}
+
+#[tokio::test]
+async fn a_model_that_got_worse_is_asked_last_and_said_to_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = pipeline(&folder);
+    let first = ask(&pipeline, "one", CacheMode::Off).await.record;
+    let cheapest = first.reference.clone().unwrap();
+    let today = first.created_at.to_zoned(TimeZone::UTC).date();
+    let outcome = async |days_ago: i64, verdict: Verdict| {
+        let created_at = first.created_at.checked_sub(SignedDuration::from_hours(24 * days_ago)).unwrap();
+        let record = RequestRecord { id: RequestId::new(), created_at, forecast: None, ..first.clone() };
+        pipeline.store.record_request(record.clone(), None).await.unwrap();
+        let score = Score::from(verdict);
+        let rating = Rating { request_id: record.id, score, verdict: Some(verdict), comment: None };
+        pipeline.store.rate_response(rating, created_at).await.unwrap();
+        let day = created_at.to_zoned(TimeZone::UTC).date();
+        pipeline.store.note_model_performance(cheapest.clone(), day).await.unwrap();
+    };
+    for number in 0..40 {
+        outcome(20 + number % 10, Verdict::Good).await;
+    }
+    for _ in 0..19 {
+        outcome(1, Verdict::Bad).await;
+    }
+    assert_eq!(pipeline.demotions().await.unwrap(), [], "19 outcomes are too few");
+    outcome(1, Verdict::Bad).await;
+    let demotion = pipeline.demotions().await.unwrap().remove(0);
+    assert_eq!((&demotion.reference, demotion.latest.outcomes), (&cheapest, 20));
+    assert_eq!(demotion.since, today.yesterday().unwrap());
+    let again = App::new(config(&folder), Reach::LocalOnly).unwrap().pipeline;
+    let after = ask(&again, "two", CacheMode::Off).await.record;
+    assert_ne!(after.reference.as_ref(), Some(&cheapest));
+    let said = format!("{cheapest} got worse: 0.00 in 20 outcomes since");
+    assert!(after.reason.contains(&said), "{}", after.reason);
+    let request = RouteRequest::new(Prompt::new("three").unwrap());
+    let plan = again.plan(request).await.unwrap();
+    assert_eq!(plan.candidates.last().map(|last| &last.card.reference), Some(&cheapest));
+}
+
+#[tokio::test]
+async fn an_answer_that_its_session_asks_for_anew_is_learned_to_be_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = pipeline(&folder);
+    let ask = async |cache, session: Option<&str>| {
+        let prompt = Prompt::new("How deep is the Rhine?").unwrap();
+        let session = session.map(str::to_owned);
+        let request = RouteRequest { cache, session, ..RouteRequest::new(prompt) };
+        pipeline.route(request, &Progress::default()).await.unwrap()
+    };
+    ask(CacheMode::Use, None).await;
+    ask(CacheMode::Refresh, None).await;
+    learned(&pipeline, 0).await;
+    ask(CacheMode::Refresh, Some("s")).await;
+    learned(&pipeline, 1).await;
 }

@@ -25,6 +25,7 @@ mod project_tokens;
 mod providers;
 mod realtime;
 mod route_eval;
+mod second_bills;
 mod stdio;
 mod store;
 // Permissions, mounts and signals as Unix has them; the store's contract is tested everywhere.

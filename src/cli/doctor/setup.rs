@@ -17,6 +17,7 @@ use crate::embed::minilm::DeviceChoice;
 use crate::embed::weights::Reach;
 use crate::routing::candidates::{no_provider, variable};
 use crate::routing::dominance::{Offer, dominated};
+use crate::routing::drift::Demotion;
 use crate::store::supabase::{SupabaseStore, migrations};
 use crate::store::{ForgetMode, StoreError, local};
 
@@ -160,6 +161,17 @@ pub(super) async fn outbox(app: &App) -> Vec<Check> {
         Check::new("dead letter", State::Warning, &sentence)
     });
     std::iter::once(waiting).chain(refused).collect()
+}
+
+/// Names the models whose latest outcomes are worse; a store that cannot be read is reported by its own check.
+pub(super) async fn worse_models(app: &App) -> Vec<Check> {
+    let demotions = app.pipeline.demotions().await.unwrap_or_default();
+    let warn = |demotion: &Demotion| {
+        let sentence =
+            format!("{demotion}; hint: others are asked before it until its outcomes are two weeks old");
+        Check::new("model", State::Warning, &sentence)
+    };
+    demotions.iter().map(warn).collect()
 }
 
 /// Says whether the store holds requests from after now.

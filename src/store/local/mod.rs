@@ -9,6 +9,7 @@ mod columns;
 mod eviction;
 mod feedback;
 mod outcomes;
+mod performance;
 mod periods;
 mod quantised;
 mod report;
@@ -26,6 +27,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use rusqlite::Connection;
 
 use self::outcomes::Outcomes;
@@ -34,7 +36,8 @@ use self::vectors::Vectors;
 use super::{ExactQuery, ForgetMode, NearestQuery, Recorded, Store, StoreError};
 use crate::domain::evidence::{CacheEvidence, EvidenceKey, Label};
 use crate::domain::ids::RequestId;
-use crate::domain::outcome::{KeptRouting, Outcome, OutcomeQuery};
+use crate::domain::model::ModelRef;
+use crate::domain::outcome::{DayOfModel, KeptRouting, Outcome, OutcomeQuery};
 use crate::domain::rating::{Rating, RatingEffect};
 use crate::domain::record::{CacheEntry, Forget, Neighbour, RequestRecord, StoredEmbedding};
 use crate::domain::report::{CacheStats, Report, ReportQuery};
@@ -201,6 +204,24 @@ impl Store for LocalStore {
                 Ok(is_done)
             })
             .await
+    }
+
+    async fn keep_forecast(&self, id: RequestId, forecast: String) -> Result<(), StoreError> {
+        self.requests.run(move |open| routing_state::keep_forecast(&open.connection, id, &forecast)).await
+    }
+
+    async fn note_model_performance(&self, reference: ModelRef, day: Date) -> Result<(), StoreError> {
+        self.requests
+            .run(move |open| {
+                let transaction = open.connection.transaction()?;
+                performance::note(&transaction, &reference, day)?;
+                transaction.commit()
+            })
+            .await
+    }
+
+    async fn model_performance(&self, from_day: Date) -> Result<Vec<DayOfModel>, StoreError> {
+        self.requests.run(move |open| performance::read(&open.connection, from_day)).await
     }
 
     async fn cache_evidence(&self, key: EvidenceKey) -> Result<CacheEvidence, StoreError> {

@@ -61,6 +61,16 @@ pub(super) fn may_be_learned_from(connection: &Connection, id: RequestId) -> rus
         .exists([UserId::LOCAL.to_string(), id.to_string()])
 }
 
+/// Replaces a forecast that is still there.
+pub(super) fn keep_forecast(connection: &Connection, id: RequestId, forecast: &str) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "update requests set forecast = ?3 where user_id = ?1 and id = ?2 and forecast is not null",
+        )?
+        .execute([UserId::LOCAL.to_string().as_str(), id.to_string().as_str(), forecast])?;
+    Ok(())
+}
+
 pub(super) fn take_forecast(connection: &Connection, id: RequestId) -> rusqlite::Result<()> {
     connection
         .prepare_cached("update requests set forecast = null where user_id = ?1 and id = ?2")?

@@ -42,7 +42,7 @@ macro_rules! migration {
 }
 
 /// All files, in order.
-const MIGRATIONS: [Migration; 9] = [
+const MIGRATIONS: [Migration; 10] = [
     migration!(1, "0001_requests_and_cache.sql"),
     migration!(2, "0002_cache_functions.sql"),
     migration!(3, "0003_routing_feedback.sql"),
@@ -52,6 +52,7 @@ const MIGRATIONS: [Migration; 9] = [
     migration!(7, "0007_isolation.sql"),
     migration!(8, "0008_calibration.sql"),
     migration!(9, "0009_routing_state.sql"),
+    migration!(10, "0010_model_performance_history.sql"),
 ];
 
 /// The schema that this program reads and writes.

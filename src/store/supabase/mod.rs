@@ -16,6 +16,7 @@ mod sums;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -23,7 +24,7 @@ use serde_json::{Value, json};
 use self::delivery::Weight;
 use self::evidence::{EvidenceRow, epoch_arguments, evidence_arguments, label_arguments};
 use self::outbox::Outbox;
-use self::outcomes::{OutcomeRow, RoutingRow};
+use self::outcomes::{DayRow, OutcomeRow, RoutingRow};
 use self::rest::{Patience, Rest};
 use self::rows::{BoughtRow, EntryRow, RequestRow, Unreadable, hex, vector};
 use self::sums::ReportRow;
@@ -32,7 +33,8 @@ use crate::auth::{Auth, Project};
 use crate::cache::retirement::is_retired;
 use crate::domain::evidence::{CacheEvidence, EvidenceKey, Label};
 use crate::domain::ids::RequestId;
-use crate::domain::outcome::{KeptRouting, Outcome, OutcomeQuery};
+use crate::domain::model::ModelRef;
+use crate::domain::outcome::{DayOfModel, KeptRouting, Outcome, OutcomeQuery};
 use crate::domain::rating::{Rating, RatingEffect, Score};
 use crate::domain::record::{CacheEntry, Forget, Neighbour, RequestRecord, StoredEmbedding};
 use crate::domain::report::{CacheStats, Report, ReportQuery};
@@ -270,6 +272,23 @@ impl Store for SupabaseStore {
             "learned_from": learned_from.to_string(),
         });
         self.call("save_routing_state", &arguments, Patience::Request).await
+    }
+
+    async fn keep_forecast(&self, id: RequestId, forecast: String) -> Result<(), StoreError> {
+        let arguments = json!({ "request_id": id.to_string(), "forecast": forecast });
+        self.call("keep_forecast", &arguments, Patience::Request).await
+    }
+
+    async fn note_model_performance(&self, reference: ModelRef, day: Date) -> Result<(), StoreError> {
+        let arguments =
+            json!({ "provider": reference.provider.as_str(), "model": reference.model, "day": day });
+        self.call("note_model_performance", &arguments, Patience::Request).await
+    }
+
+    async fn model_performance(&self, from_day: Date) -> Result<Vec<DayOfModel>, StoreError> {
+        let arguments = json!({ "from_day": from_day });
+        let rows: Vec<DayRow> = self.call("model_performance", &arguments, Patience::Request).await?;
+        Ok(rows.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?)
     }
 
     async fn cache_evidence(&self, key: EvidenceKey) -> Result<CacheEvidence, StoreError> {

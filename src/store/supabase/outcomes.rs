@@ -1,11 +1,12 @@
 //! Outcomes of routing as the project's functions give them.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::Deserialize;
 
 use super::rows::{Unreadable, bytes, parsed};
 use crate::domain::model::ModelRef;
-use crate::domain::outcome::{KeptRouting, Outcome};
+use crate::domain::outcome::{DayOfModel, KeptRouting, Outcome};
 use crate::domain::rating::Score;
 
 /// What `nearest_outcomes` gives.
@@ -30,6 +31,26 @@ impl OutcomeRow {
             age_seconds: u64::try_from(now.duration_since(self.created_at).as_secs()).unwrap_or(0),
             session: self.session,
         })
+    }
+}
+
+/// What `model_performance` gives.
+#[derive(Debug, Deserialize)]
+pub(super) struct DayRow {
+    provider: String,
+    model: String,
+    day: Date,
+    outcomes: u64,
+    score_sum: f64,
+}
+
+impl TryFrom<DayRow> for DayOfModel {
+    type Error = Unreadable;
+
+    fn try_from(row: DayRow) -> Result<Self, Unreadable> {
+        let DayRow { provider, model, day, outcomes, score_sum } = row;
+        let reference = ModelRef { provider: parsed(&provider)?, model };
+        Ok(Self { reference, day, outcomes, score_sum })
     }
 }
 

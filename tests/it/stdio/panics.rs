@@ -7,7 +7,8 @@ use ai_cost_optimizer::app::App;
 use ai_cost_optimizer::config::{Config, Mode};
 use ai_cost_optimizer::domain::evidence::{CacheEvidence, EvidenceKey, Label};
 use ai_cost_optimizer::domain::ids::RequestId;
-use ai_cost_optimizer::domain::outcome::{KeptRouting, Outcome, OutcomeQuery};
+use ai_cost_optimizer::domain::model::ModelRef;
+use ai_cost_optimizer::domain::outcome::{DayOfModel, KeptRouting, Outcome, OutcomeQuery};
 use ai_cost_optimizer::domain::rating::{Rating, RatingEffect};
 use ai_cost_optimizer::domain::record::{CacheEntry, Forget, Neighbour, RequestRecord, StoredEmbedding};
 use ai_cost_optimizer::domain::report::{CacheStats, Report, ReportQuery};
@@ -16,6 +17,7 @@ use ai_cost_optimizer::mcp::server::Server;
 use ai_cost_optimizer::store::{ExactQuery, ForgetMode, NearestQuery, Recorded, Store, StoreError};
 use async_trait::async_trait;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use rmcp::ServiceExt as _;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
@@ -70,6 +72,15 @@ impl Store for Buggy {
         _: i64,
         _: RequestId,
     ) -> Result<bool, StoreError> {
+        panic!("a bug")
+    }
+    async fn keep_forecast(&self, _: RequestId, _: String) -> Result<(), StoreError> {
+        panic!("a bug")
+    }
+    async fn note_model_performance(&self, _: ModelRef, _: Date) -> Result<(), StoreError> {
+        panic!("a bug")
+    }
+    async fn model_performance(&self, _: Date) -> Result<Vec<DayOfModel>, StoreError> {
         panic!("a bug")
     }
     async fn cache_evidence(&self, _: EvidenceKey) -> Result<CacheEvidence, StoreError> {

@@ -8,6 +8,7 @@ use ai_cost_optimizer::domain::outcome::{KeptRouting, Outcome, OutcomeQuery, Out
 use ai_cost_optimizer::domain::rating::{Rating, Score, Verdict};
 use ai_cost_optimizer::domain::record::RequestRecord;
 use ai_cost_optimizer::store::Store;
+use jiff::civil::{Date, date};
 
 use super::stores;
 use crate::store::Stores;
@@ -173,4 +174,63 @@ async fn what_is_learned_is_kept_once_and_by_one_at_a_time() {
     let sessions: Vec<Option<String>> =
         outcomes(&*here, 0.0).await.into_iter().map(|outcome| outcome.session).collect();
     assert_eq!(sessions, [Some("s".to_owned()), Some("s".to_owned())]);
+}
+
+#[tokio::test]
+async fn a_models_days_are_summed_and_no_session_counts_for_more_than_20() {
+    let Some(Stores { here, there, _folder }) = stores().await else { return };
+    let (day, next) = (date(2026, 11, 23), date(2026, 11, 24));
+    let days = async |from: Date| {
+        let days = there.model_performance(from).await.unwrap();
+        let told = days.into_iter().map(|day| (day.day, day.outcomes, day.score_sum));
+        told.collect::<Vec<_>>()
+    };
+    let note = async |day| here.note_model_performance(model(), day).await.unwrap();
+    note(day).await;
+    assert_eq!(days(day).await, [], "nothing is known");
+    let (good, bad) = (answered(), answered());
+    let tomorrow = RequestRecord { created_at: later(86_400), ..answered() };
+    for (request, verdict) in [
+        (&good, Verdict::Good),
+        (&bad, Verdict::Bad),
+        (&tomorrow, Verdict::Good),
+        (&answered(), Verdict::Bad),
+    ] {
+        write(&*here, request, 0.1).await;
+        rate(&*here, request.id, verdict).await;
+    }
+    note(day).await;
+    note(next).await;
+    assert_eq!(days(day).await, [(day, 3, 1.0), (next, 1, 1.0)]);
+    assert_eq!(days(next).await, [(next, 1, 1.0)]);
+    rate(&*there, bad.id, Verdict::Good).await;
+    for _ in 0..25 {
+        let request = RequestRecord { session: Some("angry".into()), ..answered() };
+        write(&*here, &request, 0.1).await;
+        rate(&*here, request.id, Verdict::Bad).await;
+    }
+    note(day).await;
+    assert_eq!(days(day).await, [(day, 23, 2.0), (next, 1, 1.0)]);
+    let long_after = date(2028, 1, 1);
+    let late = RequestRecord { created_at: "2028-01-01T00:00:00Z".parse().unwrap(), ..answered() };
+    write(&*here, &late, 0.1).await;
+    rate(&*here, late.id, Verdict::Good).await;
+    note(long_after).await;
+    assert_eq!(days(day).await, [(long_after, 1, 1.0)], "days of more than 400 days before are dropped");
+}
+
+#[tokio::test]
+async fn a_forecast_is_replaced_until_it_was_learned_from() {
+    let Some(Stores { here, there, _folder }) = stores().await else { return };
+    let (asked, bare) = (RequestRecord { forecast: Some("before".into()), ..answered() }, answered());
+    write(&*here, &asked, 0.1).await;
+    write(&*here, &bare, 0.1).await;
+    let forecast = async |id| there.find_request(id).await.unwrap().and_then(|(record, _)| record.forecast);
+    for id in [asked.id, bare.id, RequestId::new()] {
+        here.keep_forecast(id, "after".into()).await.unwrap();
+    }
+    assert_eq!((forecast(asked.id).await.as_deref(), forecast(bare.id).await), (Some("after"), None));
+    assert!(here.save_routing_state("f".into(), vec![1], 0, asked.id).await.unwrap());
+    here.keep_forecast(asked.id, "again".into()).await.unwrap();
+    assert_eq!(forecast(asked.id).await, None);
 }

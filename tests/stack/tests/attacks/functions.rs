@@ -42,7 +42,8 @@ fn benign(function: &Function) -> Map<String, Value> {
         (_, "extensions.vector") => vector(&[1.0], 384),
         (_, "integer" | "bigint") => json!(5),
         (_, "double precision") => json!(0.5),
-        ("embedder_fingerprint" | "cell", _) => json!("test"),
+        ("embedder_fingerprint" | "cell" | "provider" | "model" | "forecast", _) => json!("test"),
+        (_, "date") => json!("2026-11-23"),
         _ => Value::Null,
     };
     function.arguments.iter().map(|(name, kind)| (name.clone(), value(name, kind))).collect()
@@ -73,6 +74,11 @@ fn foreign(function: &Function, victim: &Victim) -> Map<String, Value> {
         ("state", row("routing_state")["state"].clone()),
         ("revision", json!(1)),
         ("learned_from", json!(victim.request_id)),
+        ("forecast", json!("theirs")),
+        ("provider", row("model_performance_history")["provider"].clone()),
+        ("model", row("model_performance_history")["model"].clone()),
+        ("day", row("model_performance_history")["day"].clone()),
+        ("from_day", json!("2000-01-01")),
         ("most", json!(0)),
         ("query_embedding", victim.embedding.clone()),
         ("embedder_fingerprint", row("response_cache")["embedder_fingerprint"].clone()),

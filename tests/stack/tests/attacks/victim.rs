@@ -77,6 +77,7 @@ impl Victim {
                     "cell": secret("cell"), "is_right": false, "is_audit": true,
                 }),
             ),
+            ("note_model_performance", json!({ "provider": provider, "model": model, "day": "2031-03-07" })),
             (
                 "save_routing_state",
                 json!({
@@ -143,6 +144,7 @@ impl Victim {
             copies("calibration_epochs", "'scope_hash', sha256(n::text::bytea)", &numbers),
             copies("calibration_sums", "'cell', n::text", &numbers),
             copies("routing_state", "'embedder_fingerprint', n::text", &numbers),
+            copies("model_performance_history", "'model', n::text", &numbers),
             copies("routing_metrics", "'id', gen_random_uuid()", &numbers),
             relations(stack).await.iter().map(|relation| format!("analyze public.{relation};")).collect(),
         ];

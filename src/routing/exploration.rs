@@ -1,0 +1,119 @@
+//! Trials: now and then another model answers the same prompt beside the choice, only to learn how it does.
+
+use crate::domain::decision::Candidate;
+use crate::domain::model::ModelRef;
+use crate::domain::money::Usd;
+
+/// The share of prompts that are tried on a second model while nothing is known.
+const FIRST_SHARE: f64 = 0.2;
+/// Prompts learned from after which the share is half of the first.
+const HALF_AFTER: f64 = 100.0;
+/// How good an answer is taken to be that differs from one that is itself wrong; judged, not measured.
+const RIGHT_WHERE_OTHER_IS_WRONG: f64 = 0.5;
+
+/// Gives the share of prompts to try, in [0, 1], after so many that were learned from.
+pub fn share(learned: f64) -> f64 {
+    FIRST_SHARE / (1.0 + learned.max(0.0) / HALF_AFTER)
+}
+
+/// Chooses whom to try: of those that could come to be chosen, one by chance, the less is known of it the likelier.
+///
+/// One that is dearer than another that is expected to be as good never is. `draw` is in [0, 1).
+pub fn choose(candidates: &[Candidate], asked: &[ModelRef], budget: Usd, draw: f64) -> Option<usize> {
+    let figures = |candidate: &Candidate| Some((candidate.expected_quality?, candidate.estimate?));
+    let could_be_chosen = |candidate: &Candidate| {
+        let Some((quality, cost)) = figures(candidate) else { return false };
+        !candidates
+            .iter()
+            .filter_map(figures)
+            .any(|(other, price)| other.mean >= quality.high && price.expected < cost.expected)
+    };
+    let is_asked =
+        |candidate: &Candidate| asked.iter().any(|billed| candidate.card.reference.is_billed_as(billed));
+    let open: Vec<(usize, f64)> = candidates
+        .iter()
+        .enumerate()
+        .filter(|(_, candidate)| !is_asked(candidate) && could_be_chosen(candidate))
+        .filter_map(|(place, candidate)| {
+            let (quality, cost) = figures(candidate)?;
+            (cost.high <= budget).then_some((place, (quality.high - quality.low).max(0.01)))
+        })
+        .collect();
+    let mut left = draw * open.iter().map(|(_, width)| width).sum::<f64>();
+    open.iter()
+        .find(|(_, width)| {
+            left -= width;
+            left < 0.0
+        })
+        .map(|(place, _)| *place)
+}
+
+/// Scores a tried answer by whether it agrees with that of the choice, which is good with a chance: one that differs can
+/// be good only where the other is wrong.
+pub fn score(agrees: bool, expected: f64) -> f64 {
+    let expected = expected.clamp(0.0, 1.0);
+    if agrees { expected } else { (1.0 - expected) * RIGHT_WHERE_OTHER_IS_WRONG }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::decision::{CostEstimate, ExpectedQuality};
+    use crate::domain::model::{ModelCard, ProviderId, Tier};
+
+    fn reference(model: &str) -> ModelRef {
+        ModelRef { provider: ProviderId::OpenRouter, model: model.to_owned() }
+    }
+
+    fn candidate(model: &str, quality: [f64; 3], pico: i64) -> Candidate {
+        let (cost, [low, mean, high]) = (Usd::from_pico(pico), quality);
+        Candidate {
+            card: ModelCard {
+                reference: reference(model),
+                tier: Tier::Best,
+                context_window: 100_000,
+                max_output: 8_000,
+                thinking_allowance: 0,
+                quality_prior: 0.5,
+                is_streamed: true,
+                source: "a test".to_owned(),
+            },
+            estimate: Some(CostEstimate { low: cost, expected: cost, high: cost }),
+            expected_quality: Some(ExpectedQuality { mean, low, high }),
+        }
+    }
+
+    #[test]
+    fn what_could_be_chosen_is_tried_the_less_is_known_the_more_often() {
+        let candidates = [
+            candidate("choice", [0.7, 0.8, 0.9], 10),
+            candidate("hopeless", [0.3, 0.4, 0.5], 20),
+            candidate("cheap", [0.3, 0.4, 0.5], 5),
+            candidate("unknown", [0.0, 0.5, 1.0], 20),
+            candidate("too dear", [0.0, 0.5, 1.0], 101),
+            Candidate { estimate: None, ..candidate("unpriced", [0.0, 0.5, 1.0], 1) },
+        ];
+        let asked = [reference("choice")];
+        let budget = Usd::from_pico(100);
+        let mut tried = [0; 6];
+        for step in 0..1_000 {
+            let place = choose(&candidates, &asked, budget, f64::from(step) / 1_000.0);
+            tried[place.expect("somebody")] += 1;
+        }
+        assert_eq!(tried, [0, 0, 167, 833, 0, 0], "widths of 0.2 and 1.0");
+        assert_eq!(choose(&candidates[..2], &asked, budget, 0.5), None);
+        assert_eq!(choose(&candidates, &asked, Usd::from_pico(4), 0.5), None);
+    }
+
+    #[test]
+    fn trials_become_rare() {
+        assert_eq!((share(0.0), share(100.0), share(f64::NAN)), (0.2, 0.1, 0.2));
+        assert!(share(10_000.0) < 0.002);
+    }
+
+    #[test]
+    fn an_answer_that_differs_from_a_good_one_is_bad() {
+        assert_eq!((score(true, 0.9), score(true, 7.0)), (0.9, 1.0));
+        assert!((score(false, 0.9) - 0.05).abs() < 1e-9 && (score(false, 0.2) - 0.4).abs() < 1e-9);
+    }
+}
