@@ -11,12 +11,12 @@ begin
     end if;
 end $$;
 
--- Days are UTC, and are those of the requests.
+-- Days are counted from 1970-01-01 UTC, and are those of the requests.
 create table public.model_performance_history (
     user_id    uuid             not null default auth.uid() references auth.users (id) on delete cascade,
     provider   text             not null,
     model      text             not null,
-    day        date             not null,
+    day        integer          not null,
     outcomes   bigint           not null check (outcomes >= 0),
     score_sum  double precision not null check (score_sum >= 0),
     primary key (user_id, day, provider, model)
@@ -49,21 +49,26 @@ create index routing_feedback_by_day on public.routing_feedback (user_id, provid
 
 -- Sums a model's outcomes of a day anew, and drops days that are older than 400. Outcomes of one session count as 20 at
 -- most, so that nobody's mood speaks for a model.
-create function public.note_model_performance(provider text, model text, day date) returns void
+create function public.note_model_performance(provider text, model text, day integer) returns void
 language plpgsql volatile security invoker
 set search_path = ''
 as $$
 #variable_conflict use_column
 declare
     caller constant uuid := auth.uid();
+    first  timestamptz;
 begin
     if caller is null then
         raise exception 'nobody is signed in' using errcode = '42501';
     end if;
     if note_model_performance.provider is null or note_model_performance.model is null
-        or note_model_performance.day is null or not isfinite(note_model_performance.day) then
+        or note_model_performance.day is null then
         raise exception 'provider, model and day must be given' using errcode = '22004';
     end if;
+    if note_model_performance.day not between 0 and 100000 then
+        raise exception 'day counts from 1970-01-01' using errcode = '22023';
+    end if;
+    first := to_timestamp(note_model_performance.day * 86400.0);
     insert into public.model_performance_history as h (user_id, provider, model, day, outcomes, score_sum)
     select caller, note_model_performance.provider, note_model_performance.model, note_model_performance.day,
            sum(s.counted), sum(s.counted * s.mean)
@@ -73,8 +78,8 @@ begin
         left join public.requests r on r.user_id = f.user_id and r.id = f.request_id
         where f.user_id = caller and f.provider = note_model_performance.provider
           and f.model = note_model_performance.model and f.score is not null
-          and f.created_at >= note_model_performance.day::timestamp at time zone 'UTC'
-          and f.created_at < (note_model_performance.day + 1)::timestamp at time zone 'UTC'
+          and f.created_at >= first
+          and f.created_at < first + interval '24 hours'
         group by coalesce(r.session, f.request_id::text)) s
     having count(*) > 0
     on conflict (user_id, day, provider, model)
@@ -94,7 +99,7 @@ as $$
 $$;
 
 -- Lists how well each model did on each day from `from_day` on, as [{provider, model, day, outcomes, score_sum}].
-create function public.model_performance(from_day date) returns jsonb
+create function public.model_performance(from_day integer) returns jsonb
 language sql stable security invoker
 set search_path = ''
 as $$
@@ -109,9 +114,9 @@ $$;
 create or replace function public.schema_version() returns integer
 language sql stable security invoker set search_path = '' as 'select 10';
 
-revoke all on function public.model_performance(date), public.note_model_performance(text, text, date),
+revoke all on function public.model_performance(integer), public.note_model_performance(text, text, integer),
     public.keep_forecast(uuid, text) from public, anon, service_role;
-grant execute on function public.model_performance(date), public.note_model_performance(text, text, date),
+grant execute on function public.model_performance(integer), public.note_model_performance(text, text, integer),
     public.keep_forecast(uuid, text) to authenticated;
 
 notify pgrst, 'reload schema';

@@ -1,12 +1,14 @@
 //! How well a model answered a prompt, and the outcomes of prompts near another.
 
-use jiff::Timestamp;
-use jiff::civil::Date;
+use jiff::civil::{Date, date};
+use jiff::{Span, Timestamp, Unit};
 use strum::{Display, EnumString, IntoStaticStr};
 
 use super::model::ModelRef;
 use super::rating::Score;
 use super::record::StoredEmbedding;
+
+const FIRST_DAY: Date = date(1970, 1, 1);
 
 /// Who says how good an outcome was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Display, EnumString, IntoStaticStr)]
@@ -58,6 +60,18 @@ pub struct DayOfModel {
     pub outcomes: u64,
     /// Of as many scores in [0, 1].
     pub score_sum: f64,
+}
+
+impl DayOfModel {
+    /// Counts the days of a date since 1970-01-01.
+    pub fn number(day: Date) -> i64 {
+        day.since((Unit::Day, FIRST_DAY)).map_or(0, |span| span.get_days().into())
+    }
+
+    /// Gives the date of a number of days since 1970-01-01; `None` where there is none.
+    pub fn date(number: i64) -> Option<Date> {
+        FIRST_DAY.checked_add(Span::new().try_days(number).ok()?).ok()
+    }
 }
 
 /// What is kept of all outcomes together, beside the rows.

@@ -57,7 +57,7 @@ impl Pipeline {
             && journey.request.pinned_model.is_none()
             && journey.request.cache != CacheMode::Off
             && !is_private(journey.request.prompt.as_str());
-        if !is_open || fastrand::f64() >= share(journey.learned.prompts()) {
+        if !is_open || fastrand::f64() >= share(decision.candidates.len(), journey.learned.prompts()) {
             return;
         }
         let Ok(permit) = Arc::clone(&self.trials.0).try_acquire_owned() else { return };

@@ -158,7 +158,9 @@ mod tests {
         check(&with(&[day("a", 1, 10, 0.4), day("a", 0, 15, 0.4)]), Some(1));
         // As good, too few, a small drop, another model.
         check(&with(&[day("a", 0, 25, 0.85)]), None);
-        check(&with(&[day("a", 0, 19, 0.0)]), None);
+        // With the good ones of five days ago these are enough.
+        check(&with(&[day("a", 0, 19, 0.0)]), Some(5));
+        check(&[day("a", 20, 99, 0.9), day("a", 0, 19, 0.0)], None);
         check(&with(&[day("a", 0, 4_000, 0.82)]), None);
         check(&with(&[day("b", 0, 25, 0.0)]), None);
         // It was always so, or too little is known of before.

@@ -4,21 +4,19 @@ use crate::domain::decision::Candidate;
 use crate::domain::model::ModelRef;
 use crate::domain::money::Usd;
 
-/// The share of prompts that are tried on a second model while nothing is known.
-const FIRST_SHARE: f64 = 0.2;
-/// Prompts learned from after which the share is half of the first.
-const HALF_AFTER: f64 = 100.0;
+/// Trials of each model that are wanted for so many prompts, and once more for each time that there are as many again.
+const TRIALS: f64 = 10.0;
 /// How good an answer is taken to be that differs from one that is itself wrong; judged, not measured.
 const RIGHT_WHERE_OTHER_IS_WRONG: f64 = 0.5;
 
 /// Gives the share of prompts to try, in [0, 1], after so many that were learned from.
-pub fn share(learned: f64) -> f64 {
-    FIRST_SHARE / (1.0 + learned.max(0.0) / HALF_AFTER)
+pub fn share(models: usize, learned: f64) -> f64 {
+    (TRIALS * models as f64 / (learned.max(0.0) + 1.0)).min(1.0)
 }
 
-/// Chooses whom to try: of those that could come to be chosen, one by chance, the less is known of it the likelier.
+/// Chooses whom to try: one by chance, of those that could come to be chosen and that the money is enough for.
 ///
-/// One that is dearer than another that is expected to be as good never is. `draw` is in [0, 1).
+/// One that is dearer than another that surely is as good never is. `draw` is in [0, 1).
 pub fn choose(candidates: &[Candidate], asked: &[ModelRef], budget: Usd, draw: f64) -> Option<usize> {
     let figures = |candidate: &Candidate| Some((candidate.expected_quality?, candidate.estimate?));
     let could_be_chosen = |candidate: &Candidate| {
@@ -30,22 +28,14 @@ pub fn choose(candidates: &[Candidate], asked: &[ModelRef], budget: Usd, draw: f
     };
     let is_asked =
         |candidate: &Candidate| asked.iter().any(|billed| candidate.card.reference.is_billed_as(billed));
-    let open: Vec<(usize, f64)> = candidates
+    let open: Vec<usize> = candidates
         .iter()
         .enumerate()
         .filter(|(_, candidate)| !is_asked(candidate) && could_be_chosen(candidate))
-        .filter_map(|(place, candidate)| {
-            let (quality, cost) = figures(candidate)?;
-            (cost.high <= budget).then_some((place, (quality.high - quality.low).max(0.01)))
-        })
+        .filter(|(_, candidate)| candidate.estimate.is_some_and(|cost| cost.high <= budget))
+        .map(|(place, _)| place)
         .collect();
-    let mut left = draw * open.iter().map(|(_, width)| width).sum::<f64>();
-    open.iter()
-        .find(|(_, width)| {
-            left -= width;
-            left < 0.0
-        })
-        .map(|(place, _)| *place)
+    open.get((draw * open.len() as f64) as usize).copied()
 }
 
 /// Scores a tried answer by whether it agrees with that of the choice, which is good with a chance: one that differs can
@@ -84,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_be_chosen_is_tried_the_less_is_known_the_more_often() {
+    fn whoever_could_be_chosen_is_tried() {
         let candidates = [
             candidate("choice", [0.7, 0.8, 0.9], 10),
             candidate("hopeless", [0.3, 0.4, 0.5], 20),
@@ -100,15 +90,15 @@ mod tests {
             let place = choose(&candidates, &asked, budget, f64::from(step) / 1_000.0);
             tried[place.expect("somebody")] += 1;
         }
-        assert_eq!(tried, [0, 0, 167, 833, 0, 0], "widths of 0.2 and 1.0");
+        assert_eq!(tried, [0, 0, 500, 500, 0, 0]);
         assert_eq!(choose(&candidates[..2], &asked, budget, 0.5), None);
         assert_eq!(choose(&candidates, &asked, Usd::from_pico(4), 0.5), None);
     }
 
     #[test]
     fn trials_become_rare() {
-        assert_eq!((share(0.0), share(100.0), share(f64::NAN)), (0.2, 0.1, 0.2));
-        assert!(share(10_000.0) < 0.002);
+        assert_eq!((share(3, 0.0), share(3, 29.0), share(3, 299.0)), (1.0, 1.0, 0.1));
+        assert_eq!(share(3, f64::NAN), 1.0);
     }
 
     #[test]

@@ -12,16 +12,16 @@ use serde::{Deserialize, Serialize};
 use crate::domain::decision::Quality;
 use crate::domain::model::ModelRef;
 
-/// Prices on the ladder; the first is 0, the others a geometric series.
-const RUNGS: usize = 48;
+/// Prices on the ladder; the first is 0, the others a geometric series. A finer ladder comes closer to a floor.
+const RUNGS: usize = 200;
 const LOWEST: f64 = 0.002;
-const RATIO: f64 = 1.2;
+const RATIO: f64 = 1.045;
 /// Prompts that are not enough to promise anything by, as what they count together.
 const FEWEST: f64 = 50.0;
 /// Standard errors by which a promise is on the safe side: a lower bound of 95 %.
 const MARGIN: f64 = 1.645;
-/// After so many prompts one counts half, since the expectations of then were worse.
-const HALF_LIFE: f64 = 1_000.0;
+/// Prompts after which a page is turned at the latest: models change under their names.
+const LONGEST_PAGE: f64 = 2_000.0;
 
 /// Gives the share of the best model's quality that a choice must reach.
 pub const fn floor(quality: Quality) -> f64 {
@@ -79,40 +79,27 @@ impl Rung {
         self.products += weight * score * best;
     }
 
-    fn fade(&mut self, factor: f64) {
-        for sum in [
-            &mut self.weight,
-            &mut self.score,
-            &mut self.squares,
-            &mut self.best_score,
-            &mut self.best_squares,
-            &mut self.products,
-        ] {
-            *sum *= factor;
-        }
-        self.squared_weight *= factor * factor;
-    }
-
     /// Gives the prompts as a number that counted in full.
     fn prompts(&self) -> f64 {
         if self.squared_weight > 0.0 { self.weight * self.weight / self.squared_weight } else { 0.0 }
     }
 
-    fn keeps(&self, floor: f64) -> bool {
+    /// Says whether a floor is kept; `None` after too few prompts to tell.
+    fn keeps(&self, floor: f64) -> Option<bool> {
         let prompts = self.prompts();
         if prompts < FEWEST {
-            return false;
+            return None;
         }
         let mean = (self.score - floor * self.best_score) / self.weight;
         let squares = self.squares - 2.0 * floor * self.products + floor * floor * self.best_squares;
         let variance = (squares / self.weight - mean * mean).max(0.0);
-        mean - MARGIN * (variance / prompts).sqrt() >= 0.0
+        Some(mean - MARGIN * (variance / prompts).sqrt() >= 0.0)
     }
 }
 
-/// Sums over past prompts for every price.
+/// Sums for every price over the prompts since one time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Ledger {
+struct Page {
     rungs: Vec<Rung>,
     /// Σ of each prompt's dearest model, so that prices mean the same in any currency.
     dearest: f64,
@@ -120,16 +107,49 @@ pub struct Ledger {
     squared_weight: f64,
 }
 
-impl Default for Ledger {
+impl Default for Page {
     fn default() -> Self {
         Self { rungs: vec![Rung::default(); RUNGS], dearest: 0.0, weight: 0.0, squared_weight: 0.0 }
     }
 }
 
+impl Page {
+    fn add(&mut self, trials: &[&Trial<'_>], best_score: f64, weight: f64) {
+        self.weight += weight;
+        self.squared_weight += weight * weight;
+        self.dearest += weight * trials.iter().map(|trial| trial.cost).fold(0.0, f64::max);
+        let unit = self.unit();
+        for (rung, price) in self.rungs.iter_mut().zip(prices()) {
+            let utility = |trial: &Trial<'_>| trial.expected - price * trial.cost / unit;
+            let chosen = trials.iter().max_by(|left, right| {
+                utility(left).total_cmp(&utility(right)).then(right.cost.total_cmp(&left.cost))
+            });
+            if let Some(score) = chosen.and_then(|trial| trial.score) {
+                rung.add(score, best_score, weight);
+            }
+        }
+    }
+
+    fn unit(&self) -> f64 {
+        if self.dearest > 0.0 { self.dearest / self.weight } else { 1.0 }
+    }
+}
+
+/// Sums over past prompts for every price: of the later half to three quarters of them, since what was expected of the
+/// first ones was worse.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Ledger {
+    page: Page,
+    /// Takes the place of the page once it has as many prompts as there were before it.
+    next: Page,
+    /// The weight of all prompts before the next page.
+    before: f64,
+}
+
 impl Ledger {
     /// Says whether it has every price, as a read one need not.
     pub fn is_whole(&self) -> bool {
-        self.rungs.len() == RUNGS
+        self.page.rungs.len() == RUNGS && self.next.rungs.len() == RUNGS
     }
 
     /// Adds a prompt; `best` is the model that did best so far. Trials that are not finite are left out.
@@ -142,50 +162,41 @@ impl Ledger {
         if usable.iter().all(|trial| trial.score.is_none()) || !weight.is_finite() || weight <= 0.0 {
             return;
         }
-        self.fade((-weight / HALF_LIFE).exp2());
-        self.weight += weight;
-        self.squared_weight += weight * weight;
-        self.dearest += weight * usable.iter().map(|trial| trial.cost).fold(0.0, f64::max);
         let best_score = alone.score.unwrap_or(alone.expected);
-        let unit = self.unit();
-        for (rung, price) in self.rungs.iter_mut().zip(prices()) {
-            let utility = |trial: &Trial<'_>| trial.expected - price * trial.cost / unit;
-            let chosen = usable.iter().max_by(|left, right| {
-                utility(left).total_cmp(&utility(right)).then(right.cost.total_cmp(&left.cost))
-            });
-            if let Some(score) = chosen.and_then(|trial| trial.score) {
-                rung.add(score, best_score, weight);
-            }
+        self.page.add(&usable, best_score, weight);
+        if self.before < FEWEST {
+            self.before += weight;
+            return;
+        }
+        self.next.add(&usable, best_score, weight);
+        if self.next.weight >= self.before.min(LONGEST_PAGE) {
+            self.before += self.next.weight;
+            self.page = std::mem::take(&mut self.next);
         }
     }
 
     /// Says how a floor, as a share of the best single model's quality, is to be kept; the price is per unit of cost.
+    ///
+    /// It is the highest price below which no price is known to break the floor: one above that kept it would be luck.
     pub fn rule(&self, floor: f64) -> Rule {
         if self.prompts() < FEWEST {
             return Rule::Unknown;
         }
-        self.rungs
-            .iter()
-            .zip(prices())
-            .rev()
-            .find(|(rung, _)| rung.keeps(floor))
-            .map_or(Rule::BestAlone, |(_, price)| Rule::Price(price / self.unit()))
+        let mut rule = Rule::BestAlone;
+        for (rung, price) in self.page.rungs.iter().zip(prices()) {
+            match rung.keeps(floor) {
+                Some(true) => rule = Rule::Price(price / self.page.unit()),
+                Some(false) => break,
+                None => {}
+            }
+        }
+        rule
     }
 
     /// Gives the prompts behind it, as a number that counted in full.
     pub fn prompts(&self) -> f64 {
-        if self.squared_weight > 0.0 { self.weight * self.weight / self.squared_weight } else { 0.0 }
-    }
-
-    fn unit(&self) -> f64 {
-        if self.dearest > 0.0 { self.dearest / self.weight } else { 1.0 }
-    }
-
-    fn fade(&mut self, factor: f64) {
-        self.rungs.iter_mut().for_each(|rung| rung.fade(factor));
-        self.dearest *= factor;
-        self.weight *= factor;
-        self.squared_weight *= factor * factor;
+        let Page { weight, squared_weight, .. } = self.page;
+        if squared_weight > 0.0 { weight * weight / squared_weight } else { 0.0 }
     }
 }
 

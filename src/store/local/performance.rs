@@ -1,15 +1,13 @@
 //! Rows of `model_performance_history`: how well each model did day by day.
 
 use jiff::civil::Date;
-use jiff::{Span, Unit};
 use rusqlite::{Connection, params};
 
-use super::columns::{count, model, unreadable};
+use super::columns::{count, model};
 use crate::domain::ids::UserId;
 use crate::domain::model::ModelRef;
 use crate::domain::outcome::DayOfModel;
 
-const FIRST_DAY: Date = jiff::civil::date(1970, 1, 1);
 /// Outcomes of one session that count: nobody's mood speaks for a model.
 const OF_A_SESSION: i64 = 20;
 const KEPT_DAYS: i64 = 400;
@@ -17,7 +15,7 @@ const MICROSECONDS: i64 = 86_400_000_000;
 
 /// Sums a model's outcomes of a day anew.
 pub(super) fn note(connection: &Connection, reference: &ModelRef, day: Date) -> rusqlite::Result<()> {
-    let (user_id, day) = (UserId::LOCAL.to_string(), number(day));
+    let (user_id, day) = (UserId::LOCAL.to_string(), DayOfModel::number(day));
     let first = day * MICROSECONDS;
     connection
         .prepare_cached(
@@ -51,19 +49,12 @@ pub(super) fn read(connection: &Connection, from_day: Date) -> rusqlite::Result<
         "select provider, model, day, outcomes, score_sum from model_performance_history \
          where user_id = ?1 and day >= ?2 order by day, provider, model",
     )?;
-    let mut rows = statement.query(params![UserId::LOCAL.to_string(), number(from_day)])?;
+    let mut rows = statement.query(params![UserId::LOCAL.to_string(), DayOfModel::number(from_day)])?;
     let mut days = Vec::new();
     while let Some(row) = rows.next()? {
-        let day = FIRST_DAY
-            .checked_add(Span::new().days(row.get::<_, i64>(2)?))
-            .map_err(|error| unreadable(2, error))?;
+        let day = DayOfModel::date(row.get(2)?).ok_or(rusqlite::Error::IntegralValueOutOfRange(2, 0))?;
         let (outcomes, score_sum) = (count(row, 3)?, row.get(4)?);
         days.push(DayOfModel { reference: model(row, 0)?, day, outcomes, score_sum });
     }
     Ok(days)
-}
-
-/// Counts the days since 1970-01-01.
-fn number(day: Date) -> i64 {
-    day.since((Unit::Day, FIRST_DAY)).map_or(0, |span| span.get_days().into())
 }

@@ -280,13 +280,12 @@ impl Store for SupabaseStore {
     }
 
     async fn note_model_performance(&self, reference: ModelRef, day: Date) -> Result<(), StoreError> {
-        let arguments =
-            json!({ "provider": reference.provider.as_str(), "model": reference.model, "day": day });
+        let arguments = json!({ "provider": reference.provider.as_str(), "model": reference.model, "day": DayOfModel::number(day) });
         self.call("note_model_performance", &arguments, Patience::Request).await
     }
 
     async fn model_performance(&self, from_day: Date) -> Result<Vec<DayOfModel>, StoreError> {
-        let arguments = json!({ "from_day": from_day });
+        let arguments = json!({ "from_day": DayOfModel::number(from_day) });
         let rows: Vec<DayRow> = self.call("model_performance", &arguments, Patience::Request).await?;
         Ok(rows.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?)
     }

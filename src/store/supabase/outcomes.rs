@@ -1,7 +1,6 @@
 //! Outcomes of routing as the project's functions give them.
 
 use jiff::Timestamp;
-use jiff::civil::Date;
 use serde::Deserialize;
 
 use super::rows::{Unreadable, bytes, parsed};
@@ -39,7 +38,7 @@ impl OutcomeRow {
 pub(super) struct DayRow {
     provider: String,
     model: String,
-    day: Date,
+    day: i64,
     outcomes: u64,
     score_sum: f64,
 }
@@ -50,6 +49,7 @@ impl TryFrom<DayRow> for DayOfModel {
     fn try_from(row: DayRow) -> Result<Self, Unreadable> {
         let DayRow { provider, model, day, outcomes, score_sum } = row;
         let reference = ModelRef { provider: parsed(&provider)?, model };
+        let day = DayOfModel::date(day).ok_or(Unreadable("day"))?;
         Ok(Self { reference, day, outcomes, score_sum })
     }
 }

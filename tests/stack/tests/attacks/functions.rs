@@ -43,7 +43,6 @@ fn benign(function: &Function) -> Map<String, Value> {
         (_, "integer" | "bigint") => json!(5),
         (_, "double precision") => json!(0.5),
         ("embedder_fingerprint" | "cell" | "provider" | "model" | "forecast", _) => json!("test"),
-        (_, "date") => json!("2026-11-23"),
         _ => Value::Null,
     };
     function.arguments.iter().map(|(name, kind)| (name.clone(), value(name, kind))).collect()
@@ -78,7 +77,7 @@ fn foreign(function: &Function, victim: &Victim) -> Map<String, Value> {
         ("provider", row("model_performance_history")["provider"].clone()),
         ("model", row("model_performance_history")["model"].clone()),
         ("day", row("model_performance_history")["day"].clone()),
-        ("from_day", json!("2000-01-01")),
+        ("from_day", json!(0)),
         ("most", json!(0)),
         ("query_embedding", victim.embedding.clone()),
         ("embedder_fingerprint", row("response_cache")["embedder_fingerprint"].clone()),

@@ -77,7 +77,10 @@ impl Victim {
                     "cell": secret("cell"), "is_right": false, "is_audit": true,
                 }),
             ),
-            ("note_model_performance", json!({ "provider": provider, "model": model, "day": "2031-03-07" })),
+            (
+                "note_model_performance",
+                json!({ "provider": provider, "model": model, "day": 22_345 }),
+            ),
             (
                 "save_routing_state",
                 json!({

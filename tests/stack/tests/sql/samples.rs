@@ -90,7 +90,9 @@ pub(super) async fn learn(session: &mut Session, entry_id: Uuid) {
         format!("select public.rate_response('{served}', 0, 'wrong') ->> 'pair_excluded'"),
         format!("select public.record_label({}, 'test', 0, '9', false, true)", hash(1)),
         format!("update public.requests set forecast = 'f' where id = '{served}' returning id"),
-        "select public.note_model_performance('anthropic', 'm', '2026-11-23')".to_owned(),
+        "insert into public.model_performance_history (provider, model, day, outcomes, score_sum)
+        values ('anthropic', 'm', 20780, 1, 1) returning outcomes"
+            .to_owned(),
         format!(r"select public.save_routing_state('test', '\x01', 0, '{served}')"),
     ] {
         session.one(&sql).await.unwrap();
