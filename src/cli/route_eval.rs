@@ -37,7 +37,7 @@ pub(super) struct RouteEvalArguments {
     /// Learn from so many prompts, drawn at random, instead of all
     #[arg(long, value_name = "N")]
     labels: Option<usize>,
-    /// full: of each prompt every model's outcome is learned; bandit: only that of the model that was chosen
+    /// full: of each prompt every model's outcome is learned; bandit: only that of the model that was chosen, and of one that is tried beside it, ever more rarely
     #[arg(long, value_enum, default_value_t = Feedback::Full)]
     feedback: Feedback,
     /// What decides the order and choice of prompts to learn from

@@ -14,6 +14,7 @@ use crate::domain::outcome::{Outcome, OutcomeSource};
 use crate::domain::prompt::RouteRequest;
 use crate::domain::rating::Score;
 use crate::routing::cascade::{Answer, Cascade, CascadeState};
+use crate::routing::exploration::share;
 use crate::routing::input::input;
 use crate::routing::learning::ByOutcomes;
 use crate::routing::ledger::{Ledger, Rule, Trial, floor};
@@ -22,8 +23,6 @@ use crate::routing::{Question, strategy};
 
 /// Nearest prompts whose outcomes a decision sees.
 const NEAREST: usize = 200;
-/// In bandit feedback so many outcomes of every model are drawn at first, then ever fewer.
-const EXPLORED: f64 = 10.0;
 /// What the models table says of a model that has no row.
 const UNKNOWN_QUALITY: f64 = 0.8;
 
@@ -192,9 +191,9 @@ impl<'a> Learner<'a> {
             by_outcomes(*name).expect(&question).iter().map(|expectation| expectation.quality.mean).collect();
         let decided =
             (self.setting.feedback == Feedback::Bandit).then(|| self.decide(row, &evidence)).transpose()?;
-        let asked = decided.map(|decided| self.explored(decided.choice));
+        let asked = decided.map(|decided| [decided.choice, self.tried(decided.choice)]);
         let score = |place: usize| {
-            let is_seen = asked.is_none_or(|asked| asked == place);
+            let is_seen = asked.is_none_or(|asked| asked.contains(&place));
             row.outcomes.get(place).filter(|_| is_seen).map(|outcome| outcome.score)
         };
         let trials: Vec<Trial<'_>> = self
@@ -232,10 +231,11 @@ impl<'a> Learner<'a> {
         self.next_refresh = self.memory.len() + self.memory.len() / 10 + 5;
     }
 
-    fn explored(&mut self, choice: usize) -> usize {
+    /// Gives the model that is tried beside a choice; the choice itself where none is.
+    fn tried(&mut self, choice: usize) -> usize {
         let models = self.setting.models.len();
-        let rate = EXPLORED * models as f64 / (self.memory.len() + 1) as f64;
-        if self.draw.f64() < rate { self.draw.usize(..models) } else { choice }
+        let is_tried = self.draw.f64() < share(models, self.memory.len() as f64);
+        if is_tried { (choice + self.draw.usize(1..models)) % models } else { choice }
     }
 
     fn judge(&self, row: &Row, question: &Question<'_>, first: usize) -> anyhow::Result<Decided> {

@@ -9,6 +9,9 @@ use super::rows::{Models, Row};
 use super::score::{Ranked, calibration_error, mixed_cost, mixed_quality, recovered, rounded};
 use crate::routing::ledger::floor;
 
+/// What the cost of the best single model is worth in quality, where both are one number.
+const COST_WEIGHT: f64 = 0.1;
+
 /// One decision.
 #[derive(Debug)]
 pub(super) struct Decided {
@@ -89,11 +92,29 @@ impl Tally {
             "is_floor_kept": quality >= wanted,
             "random_mix_quality_share": share(mixed_quality(&models, cost), best_quality),
             "random_mix_cost_share_at_floor": share(mixed_cost(&models, wanted), best_cost),
+            "utility": self.utility(best, best_cost, best_quality),
             "two_models": self.two_models(&models),
             "calibration_error": calibration_error(&self.pairs()),
             "chosen_share": chosen,
             "decision_ms": { "p50": self.time_ms(0.5), "p99": self.time_ms(0.99) },
         })
+    }
+
+    /// Gives the mean of quality − 0.1 · cost, in units of what the best single model costs, if it were what the choice
+    /// is made by, and that of the best single model.
+    fn utility(&self, best: usize, best_cost: f64, best_quality: f64) -> Value {
+        let forecasts = self.decided.iter().filter_map(|decided| decided.costs.get(best));
+        let forecast = forecasts.sum::<f64>() / self.decided.len().max(1) as f64;
+        let (cost, quality) = self.sum(|place| {
+            let Decided { expected, costs, .. } = self.decided.get(place)?;
+            let utility = |place: &usize| {
+                let (quality, cost) = (expected.get(*place), costs.get(*place));
+                quality.zip(cost).map_or(f64::MIN, |(quality, cost)| quality - COST_WEIGHT * cost / forecast)
+            };
+            (0..expected.len()).max_by(|left, right| utility(left).total_cmp(&utility(right)))
+        });
+        let run = quality - COST_WEIGHT * cost / best_cost;
+        json!({ "run": run.is_finite().then(|| rounded(run)), "best_single": rounded(best_quality - COST_WEIGHT) })
     }
 
     /// Gives mean cost and quality of one model for everything.
