@@ -168,7 +168,7 @@ async fn a_payment_outlives_its_first_caller_as_long_as_somebody_waits() {
 async fn a_payment_that_nobody_waits_for_is_broken_off_and_recorded() {
     let setting = slow(15_000).await;
     let same = || request("Why is the sky blue");
-    let leave = || tokio::time::timeout(Duration::from_millis(300), setting.route(same()));
+    let leave = || tokio::time::timeout(Duration::from_millis(900), setting.route(same()));
     let started = Instant::now();
     let (first, second) = tokio::join!(leave(), leave());
     assert!(first.is_err() && second.is_err());
@@ -182,9 +182,9 @@ async fn a_payment_that_nobody_waits_for_is_broken_off_and_recorded() {
 
 #[tokio::test]
 async fn the_same_question_after_one_that_was_broken_off_is_asked_anew() {
-    let setting = slow(700).await;
+    let setting = slow(2_000).await;
     let same = || request("Why is the sky blue");
-    let left = tokio::time::timeout(Duration::from_millis(200), setting.route(same())).await;
+    let left = tokio::time::timeout(Duration::from_millis(900), setting.route(same())).await;
     assert!(left.is_err());
     assert_eq!(setting.route(same()).await.unwrap().text, "Rayleigh scattering.");
     assert_eq!(setting.calls().await, 2);

@@ -25,6 +25,7 @@ mod project_tokens;
 mod providers;
 mod realtime;
 mod route_eval;
+mod routing_nonsense;
 mod second_bills;
 mod stdio;
 mod store;
