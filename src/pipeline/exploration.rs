@@ -24,7 +24,7 @@ use crate::domain::record::{Baseline, RequestRecord, RequestStatus};
 use crate::domain::report::{GroupBy, ReportQuery};
 use crate::providers::Draft;
 use crate::providers::fallback::{Bill, Errand};
-use crate::routing::exploration::{choose, score, share};
+use crate::routing::exploration::{open, score, share};
 use crate::store::StoreError;
 
 /// Lets one trial of this process be under way at a time, so that each sees what the one before has cost.
@@ -75,11 +75,12 @@ impl Pipeline {
         let Trial { mut journey, decision, text, answered, budget } = trial;
         let left = budget - self.explored_this_month().await?;
         let asked: Vec<_> = answered.attempts.iter().map(|attempt| attempt.reference.clone()).collect();
-        let Some(candidate) = choose(&decision.candidates, &asked, left, fastrand::f64())
-            .and_then(|place| decision.candidates.get(place))
+        let open = open(&decision.candidates, &asked, left);
+        let Some(candidate) = fastrand::choice(&open).and_then(|place| decision.candidates.get(*place))
         else {
             return Ok(());
         };
+        journey.forecast = journey.forecast.map(|forecast| forecast.of_trial(open.len()));
         journey.id = RequestId::new();
         let mut record = journey.intent(&Decision {
             candidates: vec![candidate.clone()],

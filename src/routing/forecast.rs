@@ -27,6 +27,9 @@ pub struct Forecast {
     /// What the first answer was judged by, where a stronger model could have been asked after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     answer: Option<Judged>,
+    /// The models of which one by chance was asked; absent: the choice was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tried_among: Option<u32>,
 }
 
 /// An answer of a cheap model, by the places of both models among the candidates.
@@ -73,7 +76,17 @@ impl Forecast {
             })
             .collect();
         let input = input(question.request.prompt.as_str(), question.embedding);
-        (!candidates.is_empty()).then(|| Self { input: steps(&input), candidates, answer: None })
+        (!candidates.is_empty()).then(|| Self {
+            input: steps(&input),
+            candidates,
+            answer: None,
+            tried_among: None,
+        })
+    }
+
+    /// Makes the forecast of a trial: of so many models one is asked by chance.
+    pub fn of_trial(self, models: usize) -> Self {
+        Self { answer: None, tried_among: u32::try_from(models).ok(), ..self }
     }
 
     /// Takes down what the first answer is judged by.
@@ -120,6 +133,11 @@ impl Forecast {
                 expected: f64::from(*expected),
                 cost: *cost as f64,
                 score: score_of(reference),
+                propensity: match (self.tried_among, score_of(reference)) {
+                    (Some(models), _) => 1.0 / f64::from(models.max(1)),
+                    (None, Some(_)) => 1.0,
+                    (None, None) => 0.0,
+                },
             })
             .collect();
         let weight = nth.map_or(1.0, session_weight);

@@ -21,6 +21,9 @@ const GOOD_ENOUGH: f64 = 0.9;
 /// What each missing tier takes from it; judged, not measured.
 const MISSING_TIER: f64 = 0.2;
 
+/// A mean score that is lower by no more is as good.
+const AS_GOOD: f64 = 1e-3;
+
 /// Evidence of the chosen model (outcomes of the very same prompt) from which a decision may be trusted; 200 outcomes
 /// of prompts that have nothing to do with each other make about 10.
 const MEDIUM_FROM: f64 = 10.0;
@@ -131,14 +134,8 @@ impl Strategy for ByOutcomes {
 /// Puts first what is to be asked first.
 fn sort(expected: &mut [Expected], rule: Rule, quality: Quality, question: &Question<'_>) {
     let best = expected.iter().map(Expected::mean).fold(0.0, f64::max);
-    let best_alone = expected
-        .iter()
-        .filter_map(|expected| {
-            let reference = &expected.candidate.card.reference;
-            Some((question.learned.mean(reference)?, reference.clone()))
-        })
-        .max_by(|left, right| left.0.total_cmp(&right.0))
-        .map(|(_, reference)| reference);
+    let learned = |expected: &Expected| question.learned.mean(&expected.candidate.card.reference);
+    let best_alone = expected.iter().filter_map(learned).fold(0.0, f64::max);
     expected.sort_by(|left, right| {
         let by_quality = right.mean().total_cmp(&left.mean());
         let by_rule = match rule {
@@ -153,8 +150,12 @@ fn sort(expected: &mut [Expected], rule: Rule, quality: Quality, question: &Ques
             }
             Rule::BestAlone => {
                 let is_best =
-                    |expected: &Expected| Some(&expected.candidate.card.reference) == best_alone.as_ref();
-                is_best(right).cmp(&is_best(left)).then(by_quality)
+                    |expected: &Expected| learned(expected).is_some_and(|mean| mean >= best_alone - AS_GOOD);
+                match (is_best(left), is_best(right)) {
+                    (true, true) => Ordering::Equal,
+                    (false, false) => by_quality,
+                    (left, right) => right.cmp(&left),
+                }
             }
             // Those that reach the floor by price, the others by quality alone.
             Rule::Unknown => {

@@ -4,8 +4,9 @@
 //! λ on a ladder the ledger keeps sums of what its choices scored, predicted before the outcome was known. A floor f then
 //! gets the largest λ whose mean of (score − f · best single model's score) is surely not negative: mean − z·s/√n ≥ 0.
 //!
-//! Only prompts whose choice was really asked count for a λ (replay, Li et al. 2011, "Unbiased offline evaluation of
-//! contextual-bandit-based news article recommendation algorithms"); of the best model what was expected may stand in.
+//! Where not all models were asked, what a choice would have scored is what was expected of it, and where it was asked by
+//! chance the error of that divided by the chance: the doubly robust estimate (Dudík, Langford & Li 2011, "Doubly robust
+//! policy evaluation and learning"). A prompt whose choice could not have been asked does not count for a λ.
 
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +43,16 @@ pub struct Trial<'a> {
     pub cost: f64,
     /// In [0, 1]; absent: this model was not asked.
     pub score: Option<f64>,
+    /// The chance that it was asked, in [0, 1]; 0: it could not be.
+    pub propensity: f64,
+}
+
+impl Trial<'_> {
+    /// Gives what choosing it would have scored, right on average; `None` where it could not be asked.
+    fn value(&self) -> Option<f64> {
+        let correction = self.score.map_or(0.0, |score| (score - self.expected) / self.propensity);
+        (self.propensity > 0.0 && correction.is_finite()).then_some(self.expected + correction)
+    }
 }
 
 /// How a floor is to be kept.
@@ -124,7 +135,7 @@ impl Page {
             let chosen = trials.iter().max_by(|left, right| {
                 utility(left).total_cmp(&utility(right)).then(right.cost.total_cmp(&left.cost))
             });
-            if let Some(score) = chosen.and_then(|trial| trial.score) {
+            if let Some(score) = chosen.and_then(|trial| trial.value()) {
                 rung.add(score, best_score, weight);
             }
         }
@@ -162,7 +173,7 @@ impl Ledger {
         if usable.iter().all(|trial| trial.score.is_none()) || !weight.is_finite() || weight <= 0.0 {
             return;
         }
-        let best_score = alone.score.unwrap_or(alone.expected);
+        let best_score = alone.value().unwrap_or(alone.expected);
         self.page.add(&usable, best_score, weight);
         if self.before < FEWEST {
             self.before += weight;
@@ -222,8 +233,8 @@ mod tests {
             let is_easy = place % 10 < easy_of_ten;
             let score = Some(f64::from(u8::from(is_easy)));
             let trials = [
-                Trial { reference: &cheap, expected: expected(is_easy), cost: 1.0, score },
-                Trial { reference: &good, expected: 0.99, cost: 10.0, score: Some(1.0) },
+                Trial { reference: &cheap, expected: expected(is_easy), cost: 1.0, score, propensity: 1.0 },
+                Trial { reference: &good, expected: 0.99, cost: 10.0, score: Some(1.0), propensity: 1.0 },
             ];
             ledger.add(&trials, &good, 1.0);
         }
@@ -246,6 +257,43 @@ mod tests {
         assert!(matches!(learned(400, 7, |_| 1.0).rule(0.5), Rule::Price(_)));
     }
 
+    #[test]
+    fn models_that_are_asked_by_chance_are_judged_as_if_all_were_asked() {
+        let [cheap, good] = models();
+        let random = fastrand::Rng::with_seed(5);
+        let ledger = |random: &mut fastrand::Rng, expected: f64, by_chance: bool| {
+            let mut ledger = Ledger::default();
+            for _ in 0..3_000 {
+                let score = Some(f64::from(u8::from(random.f64() < 0.5)));
+                let is_cheap_asked = !by_chance || random.f64() < 0.2;
+                let trials = [
+                    Trial {
+                        reference: &cheap,
+                        expected,
+                        cost: 1.0,
+                        score: score.filter(|_| is_cheap_asked),
+                        propensity: if by_chance { 0.2 } else { 1.0 },
+                    },
+                    Trial { reference: &good, expected: 0.9, cost: 10.0, score: Some(0.9), propensity: 1.0 },
+                ];
+                ledger.add(&trials, &good, 1.0);
+            }
+            ledger
+        };
+        // The cheap model is good half of the time, whatever is expected of it.
+        for expected in [0.5, 0.88] {
+            for by_chance in [false, true] {
+                let rule = |floor| ledger(&mut random.clone(), expected, by_chance).rule(floor);
+                let is_cheap_chosen = |rule| match rule {
+                    Rule::Price(price) => expected - price > 0.9 - 10.0 * price,
+                    Rule::BestAlone | Rule::Unknown => false,
+                };
+                assert!(is_cheap_chosen(rule(0.45)), "{expected} {by_chance}");
+                assert!(!is_cheap_chosen(rule(0.65)), "{expected} {by_chance}");
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn a_lower_floor_never_asks_for_more(
@@ -255,8 +303,8 @@ mod tests {
             let mut ledger = Ledger::default();
             for (expected, score, other, cost) in prompts {
                 let trials = [
-                    Trial { reference: &cheap, expected, cost, score: Some(score) },
-                    Trial { reference: &good, expected: 0.5, cost: 3.0, score: Some(other) },
+                    Trial { reference: &cheap, expected, cost, score: Some(score), propensity: 1.0 },
+                    Trial { reference: &good, expected: 0.5, cost: 3.0, score: Some(other), propensity: 1.0 },
                 ];
                 ledger.add(&trials, &good, 1.0);
             }
@@ -272,8 +320,8 @@ mod tests {
             let [cheap, good] = models();
             let mut ledger = learned(100, 7, |_| 0.7);
             let trials = [
-                Trial { reference: &cheap, expected, cost, score: None },
-                Trial { reference: &good, expected: 0.5, cost: 3.0, score: None },
+                Trial { reference: &cheap, expected, cost, score: None, propensity: 0.0 },
+                Trial { reference: &good, expected: 0.5, cost: 3.0, score: None, propensity: 0.0 },
             ];
             let before = ledger.clone();
             ledger.add(&trials, &good, 1.0);

@@ -171,7 +171,7 @@ mod tests {
     }
 
     fn trial(reference: &ModelRef, score: f64) -> Trial<'_> {
-        Trial { reference, expected: 0.5, cost: 1.0, score: Some(score) }
+        Trial { reference, expected: 0.5, cost: 1.0, score: Some(score), propensity: 1.0 }
     }
 
     #[test]

@@ -194,7 +194,7 @@ fn prompts_of_any_language_and_length_are_decided() {
         "法国的首都是哪里？",
         "🙂",
         ".",
-        "\u{202e}\u{0}a",
+        "\u{202e}\u{feff}a",
         long.as_str(),
     ];
     for prompt in prompts {

@@ -196,6 +196,7 @@ impl<'a> Learner<'a> {
             let is_seen = asked.is_none_or(|asked| asked.contains(&place));
             row.outcomes.get(place).filter(|_| is_seen).map(|outcome| outcome.score)
         };
+        let known = self.memory.len() as f64;
         let trials: Vec<Trial<'_>> = self
             .setting
             .models
@@ -208,6 +209,12 @@ impl<'a> Learner<'a> {
                 expected: *expected,
                 cost: usd(*cost).pico() as f64,
                 score: score(place),
+                propensity: match asked {
+                    Some([choice, _]) if choice != place => {
+                        share(costs.len(), known) / (costs.len() - 1) as f64
+                    }
+                    _ => 1.0,
+                },
             })
             .collect();
         let embedding = self.embeddings.of(row.prompt.as_str())?;
@@ -281,12 +288,19 @@ impl<'a> Learner<'a> {
         if let [one, other] = self.setting.models.references() {
             let (cheap_model, strong_model) = if first == 0 { (one, other) } else { (other, one) };
             let trials = [
-                Trial { reference: cheap_model, expected: cheap, cost: cost(first), score: score(first) },
+                Trial {
+                    reference: cheap_model,
+                    expected: cheap,
+                    cost: cost(first),
+                    score: score(first),
+                    propensity: f64::from(u8::from(score(first).is_some())),
+                },
                 Trial {
                     reference: strong_model,
                     expected: strong,
                     cost: cost(first) + cost(second),
                     score: score(second),
+                    propensity: f64::from(u8::from(score(second).is_some())),
                 },
             ];
             self.cascade_ledger.add(&trials, strong_model, 1.0);
