@@ -106,7 +106,8 @@ impl Estimate {
     pub fn distance(&self, null: f64) -> f64 {
         let plain = (self.value - null) / self.standard_error;
         let skewness = self.skewness;
-        let skewed = plain + skewness * plain.powi(2) / 3.0 + skewness.powi(2) * plain.powi(3) / 27.0 + skewness / 6.0;
+        let skewed =
+            plain + skewness * plain.powi(2) / 3.0 + skewness.powi(2) * plain.powi(3) / 27.0 + skewness / 6.0;
         if plain > 0.0 { skewed.clamp(0.0, plain) } else { -skewed.clamp(plain, 0.0) }
     }
 

@@ -18,7 +18,12 @@ pub struct Needed {
 }
 
 /// Finds the nearest change: the claim that first becomes known if its difference stays as it is.
-pub(super) fn needed(experiment: &Experiment, requests: u64, claims: &[Claim], judge: Judge) -> Option<Needed> {
+pub(super) fn needed(
+    experiment: &Experiment,
+    requests: u64,
+    claims: &[Claim],
+    judge: Judge,
+) -> Option<Needed> {
     let definition = experiment.definition();
     let per_arm = |requests: u64| requests / definition.arms.len() as u64;
     let sequence = match judge {
@@ -26,7 +31,8 @@ pub(super) fn needed(experiment: &Experiment, requests: u64, claims: &[Claim], j
         Judge::NotYet => {
             let end = definition.max_requests?;
             let left = end.saturating_sub(requests);
-            let what = format!("{left} more requests: the method is fixed, so it is judged once, after {end}");
+            let what =
+                format!("{left} more requests: the method is fixed, so it is judged once, after {end}");
             return Some(Needed { units_per_arm: per_arm(left), requests: left, what });
         }
         Judge::Fixed { .. } => return None,
@@ -50,7 +56,8 @@ pub(super) fn needed(experiment: &Experiment, requests: u64, claims: &[Claim], j
         .min_by(|one, other| (one.2 / one.1).total_cmp(&(other.2 / other.1)));
     let Some((claim, now, units)) = nearest else {
         let few = FEWEST as u64;
-        let what = format!("outcomes: nothing is said before each arm has {few} units with one, not all alike");
+        let what =
+            format!("outcomes: nothing is said before each arm has {few} units with one, not all alike");
         return Some(Needed { units_per_arm: few, requests: few * definition.arms.len() as u64, what });
     };
     let more = ((units - now).ceil() as u64).max(1);

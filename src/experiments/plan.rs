@@ -48,12 +48,13 @@ fn rounded(units: f64) -> Option<f64> {
 
 /// Finds the least number of units, from `from` up to [`MOST`], from which on something holds.
 pub(super) fn first_from(from: f64, holds: impl Fn(f64) -> bool) -> Option<f64> {
+    let from = from.max(1.0);
     let (mut low, mut high) = (from, from);
-    while !holds(high) {
+    while high <= MOST && !holds(high) {
         (low, high) = (high, high * 2.0);
-        if high > MOST {
-            return None;
-        }
+    }
+    if high > MOST {
+        return None;
     }
     while high - low > 0.5 {
         let middle = f64::midpoint(low, high);

@@ -38,3 +38,38 @@ impl Sequence {
         if log.is_nan() { 1.0 } else { log.exp().min(1.0) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiments::estimate::Estimate;
+    use proptest::prelude::{prop_assert, proptest};
+
+    #[test]
+    fn the_interval_is_tightest_about_where_it_is_to_be() {
+        let sequence = Sequence::new(0.05, 1_000.0);
+        let width = |units: f64| sequence.radius(units);
+        assert!(width(1_000.0) < width(200.0) && width(1_000.0) < width(20_000.0));
+        assert!((3.0..3.1).contains(&width(1_000.0)), "{}", width(1_000.0));
+    }
+
+    proptest! {
+        /// The interval excludes a value just where its p-value is below α, skewed or not.
+        #[test]
+        fn intervals_and_p_values_agree(
+            null in -9.0..9.0_f64, units in 30.0..1e5_f64, skewness in -2.0..2.0_f64, alpha in 0.001..0.3_f64,
+        ) {
+            let estimate = Estimate {
+                value: 0.0, standard_error: 1.0, plain_error: 1.0, freedom: 9.0, skewness, units, fewest: units,
+            };
+            let sequence = Sequence::new(alpha, 1_000.0);
+            let radius = sequence.radius(units);
+            let (low, high) = estimate.interval(radius);
+            prop_assert!(low <= -radius && high >= radius);
+            if (null - low).abs() > 1e-6 && (null - high).abs() > 1e-6 {
+                let p = sequence.p_value(estimate.distance(null), units);
+                prop_assert!((p < alpha) == (null < low || null > high), "{p} {low} {high}");
+            }
+        }
+    }
+}

@@ -115,15 +115,14 @@ impl Sums {
         let per_unit = outcomes / units;
         let freedom = units - 1.0;
         // The residuals (total − mean · outcomes) / per_unit have the mean 0.
-        let squared = self.total_squared - 2.0 * mean * self.outcomes_times_total
-            + mean * mean * self.outcomes_squared;
+        let squared =
+            self.total_squared - 2.0 * mean * self.outcomes_times_total + mean * mean * self.outcomes_squared;
         let residual = (squared / (per_unit * per_unit) / freedom).max((RESOLUTION * mean).powi(2));
         let cubed = self.total_cubed - 3.0 * mean * self.outcomes_times_total_squared
             + 3.0 * mean * mean * self.outcomes_squared_times_total
             - mean.powi(3) * self.outcomes_cubed;
         let third = cubed / per_unit.powi(3) / units;
-        let covariance =
-            (self.total_times_before - mean * self.outcomes_times_before) / per_unit / freedom;
+        let covariance = (self.total_times_before - mean * self.outcomes_times_before) / per_unit / freedom;
         let spread = (self.before_squared - before * before / units) / freedom;
         let moments = Moments { units, residual, third, covariance, before: before / units, spread };
         [residual, third, covariance, spread].iter().all(|number| number.is_finite()).then_some(moments)
@@ -144,4 +143,70 @@ pub(super) struct Moments {
     /// Mean and variance of what was known before.
     pub(super) before: f64,
     pub(super) spread: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::{Just, Strategy as _, prop, prop_assert, proptest};
+
+    fn of(units: &[Unit]) -> Sums {
+        let mut sums = Sums::default();
+        units.iter().for_each(|unit| sums.add(*unit));
+        sums
+    }
+
+    fn request(total: f64) -> Unit {
+        Unit { outcomes: 1.0, total, before: 0.0 }
+    }
+
+    #[test]
+    fn requests_have_mean_and_variance() {
+        let moments = of(&[1.0, 2.0, 3.0, 6.0].map(request)).moments().expect("moments");
+        assert!((moments.residual - 14.0 / 3.0).abs() < 1e-12, "{moments:?}");
+        assert!((moments.third - (-8.0 - 1.0 + 0.0 + 27.0) / 4.0).abs() < 1e-12, "{moments:?}");
+        assert_eq!(of(&[1.0, 2.0, 3.0, 6.0].map(request)).mean(), Some(3.0));
+        assert!(of(&[request(1.0)]).moments().is_none());
+    }
+
+    #[test]
+    fn equal_outcomes_do_not_look_exact() {
+        let moments = of(&[request(0.1); 1_000]).moments().expect("moments");
+        assert!(moments.residual > 0.0 && moments.residual < 1e-10, "{moments:?}");
+    }
+
+    #[test]
+    fn what_is_no_outcome_is_passed_over() {
+        let bad = [f64::NAN, f64::INFINITY].map(request);
+        let none = Unit { outcomes: 0.0, total: 1.0, before: 1.0 };
+        assert_eq!(of(&[bad[0], bad[1], none]), Sums::default());
+    }
+
+    proptest! {
+        #[test]
+        fn sums_of_parts_are_the_sum_of_all(
+            (units, cut) in prop::collection::vec((1.0..9.0_f64, -5.0..5.0_f64, 0.0..1.0_f64), 2..40)
+                .prop_flat_map(|units| { let most = units.len(); (Just(units), 0..most) }),
+        ) {
+            let units: Vec<Unit> = units
+                .into_iter()
+                .map(|(outcomes, total, before)| Unit { outcomes: outcomes.floor(), total, before })
+                .collect();
+            let (head, tail) = units.split_at(cut);
+            let mut parts = of(head);
+            parts.merge(&of(tail));
+            parts.add(units[0]);
+            parts.remove(units[0]);
+            let (parts, all) = (parts.moments(), of(&units).moments());
+            let (parts, all) = (parts.expect("moments"), all.expect("moments"));
+            for (one, other) in [
+                (parts.residual, all.residual),
+                (parts.third, all.third),
+                (parts.covariance, all.covariance),
+                (parts.spread, all.spread),
+            ] {
+                prop_assert!((one - other).abs() <= 1e-6 * (1.0 + other.abs()), "{parts:?} {all:?}");
+            }
+        }
+    }
 }

@@ -96,9 +96,8 @@ fn check_names(definition: &Definition) -> Result<(), BadDefinition> {
 }
 
 fn check_name(what: &str, name: &str) -> Result<(), BadDefinition> {
-    let is_bad = name.trim().is_empty()
-        || name.chars().count() > MAX_NAME_CHARS
-        || name.chars().any(char::is_control);
+    let is_bad =
+        name.trim().is_empty() || name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control);
     if is_bad { Err(BadDefinition::Name { what: what.to_owned() }) } else { Ok(()) }
 }
 
@@ -190,4 +189,113 @@ fn check_limits(definition: &Definition) -> Result<(), BadDefinition> {
     let smallest = definition.arms.iter().map(|arm| arm.weight).fold(f64::INFINITY, f64::min) / sum;
     let needed = (FEWEST / smallest).ceil() as u64;
     if requests < needed { Err(BadDefinition::TooFew(requests, needed)) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::experiments::definition::{Experiment, Knob};
+
+    /// Puts members into a good definition, or takes them out with `null`, and gives the refusal.
+    fn refusal(changes: Value) -> String {
+        let mut text = json!({
+            "name": "cheaper", "metric": "cost_usd", "method": "sequential",
+            "arms": [{ "name": "now" }, { "name": "new", "model": "m" }],
+        });
+        let members = text.as_object_mut().expect("an object");
+        for (name, value) in changes.as_object().expect("an object") {
+            members.insert(name.clone(), value.clone());
+        }
+        let definition: Definition = serde_json::from_value(text).expect("a definition");
+        Experiment::try_from(definition).map_or_else(|error| error.to_string(), |_| String::new())
+    }
+
+    #[test]
+    fn bad_input_is_named_with_the_way_out() {
+        assert_eq!(refusal(json!({})), "");
+        let arm = |name: &str, model: &str| json!({ "name": name, "model": model });
+        let weighed = |weight: f64| json!({ "arms": [{ "name": "a", "weight": weight }, { "name": "b", "model": "m", "weight": 1.0 }] });
+        let nine: Vec<Value> = (0..9).map(|place| arm(&format!("a{place}"), &format!("m{place}"))).collect();
+        let guard = |metric: &str, margin: f64| json!({ "metric": metric, "margin": margin });
+        for (changes, words) in [
+            (json!({ "name": " " }), "name is blank"),
+            (json!({ "name": "a\u{7}" }), "control character"),
+            (json!({ "name": "é".repeat(101) }), "longer than 100"),
+            (json!({ "hypothesis": "a\u{0}" }), "hypothesis"),
+            (json!({ "arms": [] }), "arms has 0"),
+            (json!({ "arms": [arm("a", "m")] }), "arms has 1"),
+            (json!({ "arms": nine }), "arms has 9"),
+            (json!({ "arms": [arm("a", "m"), arm("a", "n")] }), "two arms are named `a`"),
+            (json!({ "arms": [arm("a", "m"), arm("b", " m ")] }), "arms `a` and `b` act alike"),
+            (
+                json!({ "arms": [arm("a", "m"), { "name": "b", "model": "m", "strategy": "learning", "quality": "best" }] }),
+                "act alike",
+            ),
+            (json!({ "arms": [{ "name": "a" }, { "name": "b", "system_prefix": "" }] }), "act alike"),
+            (
+                json!({ "arms": [{ "name": "a" }, { "name": "b", "cache_error_rate": 0.6 }] }),
+                "cache_error_rate of arm `b`",
+            ),
+            (weighed(-1.0), "weight of arm `a` is -1"),
+            (weighed(0.0), "leave an arm out"),
+            (weighed(1e-4), "0.001 of the requests"),
+            (json!({ "alpha": 0.0 }), "alpha is 0"),
+            (json!({ "alpha": 0.51 }), "at most 0.5"),
+            (json!({ "minimum_effect": -1.0 }), "minimum_effect is -1"),
+            (json!({ "metric": "rating", "equivalence_margin": 1.0 }), "below 1"),
+            (json!({ "guardrails": [guard("rating", 0.0)] }), "margin of a guardrail is 0"),
+            (json!({ "guardrails": [guard("cost_usd", 1.0)] }), "the metric itself"),
+            (
+                json!({ "guardrails": [guard("rating", 0.1), guard("rating", 0.2)] }),
+                "two guardrails on rating",
+            ),
+            (json!({ "method": "fixed" }), "set max_requests"),
+            (json!({ "max_requests": 59 }), "at least 60"),
+            (json!({ "max_days": 0 }), "max_days is 0"),
+            (json!({ "max_spend_pico": -1 }), "max_spend_usd is 0 or less"),
+        ] {
+            let refusal = refusal(changes.clone());
+            assert!(refusal.contains(words), "{changes}: {refusal}");
+        }
+        for weight in [f64::NAN, f64::INFINITY] {
+            let mut arm = Arm::new("a");
+            arm.weight = weight;
+            assert!(matches!(check_arms(&[arm, Arm::new("b")]), Err(BadDefinition::Weight { .. })));
+        }
+        let huge = |name: &str, model: &str| Arm {
+            weight: f64::MAX,
+            model: Some(model.to_owned()),
+            ..Arm::new(name)
+        };
+        assert!(matches!(check_arms(&[huge("a", "m"), huge("b", "n")]), Err(BadDefinition::Share { .. })));
+    }
+
+    #[test]
+    fn a_store_gets_back_what_it_was_given() {
+        let text = json!({
+            "name": "x", "hypothesis": "h", "metric": "rating", "unit": "session", "direction": "lower", "alpha": 0.01,
+            "arms": [
+                { "name": "a", "weight": 3.0, "strategy": "learning", "quality": "best" },
+                { "name": "b", "weight": 1.0, "system_prefix": "Be brief.", "cache_error_rate": 0.01 },
+            ],
+            "guardrails": [{ "metric": "latency_ms", "margin": 50.0 }], "minimum_effect": 0.02,
+            "equivalence_margin": 0.01, "method": "fixed", "max_requests": 1000, "max_days": 7,
+            "max_spend_pico": 5_000_000_000_000_i64, "auto_stop": true, "salt": "s", "tightest_at": 400,
+            "eligibility": { "tags": ["t"], "quality": "economy", "tier": "complex" },
+        });
+        let experiment: Experiment = serde_json::from_value(text.clone()).expect("an experiment");
+        assert_eq!(serde_json::to_value(&experiment).expect("JSON"), text);
+        assert_eq!(experiment.knobs(), [Knob::Route, Knob::SystemPrefix, Knob::CacheErrorRate].into());
+        assert_eq!(experiment.shares(), [0.75, 0.25]);
+        for bad in [json!({ "strategy": "magic" }), json!({ "colour": "red" })] {
+            let mut text = text.clone();
+            text["arms"][0]
+                .as_object_mut()
+                .expect("an arm")
+                .extend(bad.as_object().expect("members").clone());
+            assert!(serde_json::from_value::<Experiment>(text).is_err(), "{bad}");
+        }
+    }
 }

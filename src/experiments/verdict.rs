@@ -159,7 +159,7 @@ pub fn report(experiment: &Experiment, observed: &[Observed]) -> Report {
     let nothing = Observed::default();
     let arms: Vec<&Observed> =
         (0..definition.arms.len()).map(|place| observed.get(place).unwrap_or(&nothing)).collect();
-    let requests = arms.iter().map(|arm| arm.requests).sum();
+    let requests = arms.iter().fold(0_u64, |sum, arm| sum.saturating_add(arm.requests));
     let judge = Judge::new(experiment, requests);
     let counts: Vec<f64> = arms.iter().map(|arm| arm.units as f64).collect();
     let p = sample_ratio_p_value(&counts, &experiment.shares());
@@ -170,7 +170,8 @@ pub fn report(experiment: &Experiment, observed: &[Observed]) -> Report {
         .collect();
     let name = |place: usize| definition.arms.get(place).map(|arm| arm.name.clone()).unwrap_or_default();
     let control_mean = arms.first().and_then(|control| control.of(definition.metric).mean());
-    let percent = |effect: f64| control_mean.filter(|mean| *mean != 0.0).map(|mean| 100.0 * effect / mean.abs());
+    let percent =
+        |effect: f64| control_mean.filter(|mean| *mean != 0.0).map(|mean| 100.0 * effect / mean.abs());
     let own = claims.iter().filter(|claim| claim.margin.is_none());
     let comparisons = own.zip(&verdicts).map(|(claim, verdict)| Comparison {
         arm: name(claim.arm),
@@ -195,7 +196,11 @@ pub fn report(experiment: &Experiment, observed: &[Observed]) -> Report {
         verdict: overall(&verdicts),
         why: String::new(),
         best_arm: best(experiment, &arms, &verdicts, judge).map(name),
-        arms: arms.iter().enumerate().map(|(place, arm)| arm_report(name(place), arm, definition.metric, judge)).collect(),
+        arms: arms
+            .iter()
+            .enumerate()
+            .map(|(place, arm)| arm_report(name(place), arm, definition.metric, judge))
+            .collect(),
         comparisons: comparisons.collect(),
         guardrails: guardrails.collect(),
         sample_ratio,
@@ -251,7 +256,17 @@ fn claims(experiment: &Experiment, arms: &[&Observed], judge: Judge) -> Vec<Clai
                 .is_some_and(|(margin, (low, high))| -margin < low && high < margin);
             let side = estimate.map(|estimate| (direction.sign() * (estimate.value - null)).total_cmp(&0.0));
             let arm = place + 1;
-            claims.push(Claim { arm, metric, margin, null, estimate, interval, p_adjusted: p, side, is_equivalent });
+            claims.push(Claim {
+                arm,
+                metric,
+                margin,
+                null,
+                estimate,
+                interval,
+                p_adjusted: p,
+                side,
+                is_equivalent,
+            });
         }
     }
     let adjusted = adjusted(&claims.iter().map(|claim| claim.p_adjusted).collect::<Vec<_>>());
@@ -277,7 +292,8 @@ impl Claim {
 }
 
 fn verdict_of(arm: usize, claims: &[Claim]) -> Verdict {
-    let guardrails = || claims.iter().filter(|claim| claim.arm == arm && claim.margin.is_some()).map(Claim::status);
+    let guardrails =
+        || claims.iter().filter(|claim| claim.arm == arm && claim.margin.is_some()).map(Claim::status);
     let own = claims.iter().find(|claim| claim.arm == arm && claim.margin.is_none());
     let verdict = match own.map(|claim| (claim.side, claim.is_equivalent)) {
         _ if guardrails().any(|status| status == GuardrailStatus::Violated) => Verdict::ControlBetter,

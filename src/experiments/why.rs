@@ -29,7 +29,10 @@ pub(super) fn why(experiment: &Experiment, report: &Report) -> String {
             || format!("`{arm}` and `{control}` have no {metric} yet that varies"),
             |effect| {
                 let interval = range(comparison.interval, metric);
-                format!("{metric} of `{arm}` differs from `{control}` by {} ({interval})", amount(metric, effect))
+                format!(
+                    "{metric} of `{arm}` differs from `{control}` by {} ({interval})",
+                    amount(metric, effect)
+                )
             },
         );
         let violated = of_arm().find(|guardrail| guardrail.status == GuardrailStatus::Violated);

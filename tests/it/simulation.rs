@@ -2,6 +2,7 @@
 
 use ai_cost_optimizer::experiments::definition::Metric;
 use ai_cost_optimizer::experiments::estimate::Estimate;
+use ai_cost_optimizer::experiments::sample_ratio::sample_ratio_p_value;
 use ai_cost_optimizer::experiments::sequence::{FEWEST, Sequence};
 use ai_cost_optimizer::experiments::sums::{Sums, Unit};
 
@@ -20,30 +21,49 @@ pub enum Source {
     Rating(f64),
     /// Requests of sessions, 20 a session on average, whose costs share a level and follow the last one.
     Sessions,
+    /// Mean 1, standard deviation 1, of whose variance 64 % was known before.
+    Known,
 }
 
 impl Source {
+    /// Gives the mean, where it is known in closed form.
+    pub fn mean(self) -> Option<f64> {
+        match self {
+            Self::Normal | Self::Known => Some(1.0),
+            Self::LogNormal(sigma) => Some((sigma * sigma / 2.0).exp()),
+            Self::Bernoulli(chance) => Some(chance),
+            Self::ZeroInflated(chance) => Some((1.0 - chance) * 0.5_f64.exp()),
+            Self::Rating(chance) => Some(f64::midpoint(1.0, chance)),
+            Self::Sessions => None,
+        }
+    }
+
     pub fn metric(self) -> Metric {
         match self {
             Self::Bernoulli(_) => Metric::Success,
             Self::Rating(_) => Metric::Rating,
-            Self::Normal | Self::LogNormal(_) | Self::ZeroInflated(_) | Self::Sessions => Metric::CostUsd,
+            Self::Normal | Self::LogNormal(_) | Self::ZeroInflated(_) | Self::Sessions | Self::Known => {
+                Metric::CostUsd
+            }
         }
     }
 
-    fn draw(self, draw: &mut fastrand::Rng) -> f64 {
-        match self {
-            Self::Normal => 1.0 + normal(draw),
+    /// Draws what was known before and the outcome; those of sessions have a state and come from [`Session`].
+    fn draw(self, draw: &mut fastrand::Rng) -> (f64, f64) {
+        let outcome = match self {
+            Self::Normal | Self::Sessions => 1.0 + normal(draw),
             Self::LogNormal(sigma) => (sigma * normal(draw)).exp(),
             Self::Bernoulli(chance) => f64::from(u8::from(draw.f64() < chance)),
-            Self::ZeroInflated(chance) => {
-                if draw.f64() < chance { 0.0 } else { normal(draw).exp() }
+            Self::ZeroInflated(chance) if draw.f64() < chance => 0.0,
+            Self::ZeroInflated(_) => normal(draw).exp(),
+            Self::Rating(chance) if draw.f64() < chance => 1.0,
+            Self::Rating(_) => draw.f64(),
+            Self::Known => {
+                let before = normal(draw);
+                return (before, 1.0 + 0.8 * before + 0.6 * normal(draw));
             }
-            Self::Rating(chance) => {
-                if draw.f64() < chance { 1.0 } else { draw.f64() }
-            }
-            Self::Sessions => 0.0,
-        }
+        };
+        (0.0, outcome)
     }
 }
 
@@ -65,6 +85,8 @@ pub struct Trial {
     pub outcomes: usize,
     pub looks: usize,
     pub sequence: Sequence,
+    /// Half the width of the interval in standard errors, if not the sequence's.
+    pub radius: Option<f64>,
 }
 
 /// Sessions of an arm that are open at a time.
@@ -103,8 +125,8 @@ impl Arm {
 
     fn outcome(&mut self, shift: f64, draw: &mut fastrand::Rng) {
         if !matches!(self.source, Source::Sessions) {
-            let total = self.source.draw(draw) + shift;
-            self.sums.add(Unit { outcomes: 1.0, total, before: 0.0 });
+            let (before, outcome) = self.source.draw(draw);
+            self.sums.add(Unit { outcomes: 1.0, total: outcome + shift, before });
             return;
         }
         if self.open.len() < OPEN {
@@ -124,6 +146,11 @@ impl Arm {
 }
 
 impl Trial {
+    /// Makes one whose arms do not differ; it is looked at 1,000 times.
+    pub fn of_equals(source: Source, share: f64, outcomes: usize, sequence: Sequence) -> Self {
+        Self { source, treatment: source, shift: 0.0, share, outcomes, looks: 1_000, sequence, radius: None }
+    }
+
     /// Runs it until the interval excludes 0, and gives the outcomes in both arms by then; `None`: it never did.
     pub fn run(&self, draw: &mut fastrand::Rng) -> Option<usize> {
         let (mut control, mut treatment) = (Arm::new(self.source), Arm::new(self.treatment));
@@ -137,8 +164,10 @@ impl Trial {
             if place % every != 0 {
                 continue;
             }
-            let Some(estimate) = Estimate::difference(self.source.metric(), &control.sums, &treatment.sums) else { continue };
-            let (low, high) = estimate.interval(self.sequence.radius(estimate.units));
+            let difference = Estimate::difference(self.source.metric(), &control.sums, &treatment.sums);
+            let Some(estimate) = difference else { continue };
+            let radius = self.radius.unwrap_or_else(|| self.sequence.radius(estimate.units));
+            let (low, high) = estimate.interval(radius);
             if estimate.fewest >= FEWEST && (low > 0.0 || high < 0.0) {
                 return Some(place);
             }
@@ -155,4 +184,30 @@ impl Trial {
         let outcomes = ends.iter().map(|end| end.unwrap_or(self.outcomes) as f64);
         (decided, outcomes.sum::<f64>() / runs as f64)
     }
+}
+
+/// Assigns units to two arms that are meant to be halves, the second of which gets a share of them, and gives how many had
+/// come when the fault was found.
+pub fn sample_ratio_found(share: f64, units: usize, seed: u64) -> Option<usize> {
+    let mut draw = fastrand::Rng::with_seed(seed);
+    let mut counts = [0.0; 2];
+    (1..=units).find(|place| {
+        counts[usize::from(draw.f64() < share)] += 1.0;
+        place % 10 == 0 && sample_ratio_p_value(&counts, &[0.5, 0.5]) < 0.001
+    })
+}
+
+/// Says whether the interval of one arm's mean ever misses it, at 1,000 looks.
+pub fn mean_is_missed(source: Source, outcomes: usize, sequence: Sequence, seed: u64) -> bool {
+    let mut draw = fastrand::Rng::with_seed(seed);
+    let mut arm = Arm::new(source);
+    let every = (outcomes / 1_000).max(1);
+    (1..=outcomes).any(|place| {
+        arm.outcome(0.0, &mut draw);
+        let estimate = (place % every == 0).then(|| Estimate::mean(source.metric(), &arm.sums)).flatten();
+        let interval = estimate
+            .filter(|estimate| estimate.fewest >= FEWEST)
+            .map(|estimate| estimate.interval(sequence.radius(estimate.units)));
+        source.mean().zip(interval).is_some_and(|(mean, (low, high))| mean < low || mean > high)
+    })
 }
