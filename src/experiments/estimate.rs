@@ -6,6 +6,10 @@ use super::sums::{Moments, Sums, Unit};
 /// How much more skewed outcomes are than a sample of them shows: in one of log-normal costs (σ 1.5) about half is seen.
 const UNSEEN_SKEWNESS: f64 = 2.0;
 
+/// The skewness above which the mean of one arm has no interval: too few of the outcomes that make it have been seen. Costs of
+/// which 99 % are 0 had it beside the truth in 31 % of runs without this. In a difference, both arms err alike.
+const MOST_SKEWED: f64 = 1.0;
+
 /// An estimate per outcome, in the metric's unit.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Estimate {
@@ -26,7 +30,8 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// Estimates the mean of one arm; `None` below two units, or where nothing varies about 0.
+    /// Estimates the mean of one arm; `None` below two units, where nothing varies about 0, or where unbounded outcomes are too
+    /// skewed for so few.
     pub fn mean(metric: Metric, sums: &Sums) -> Option<Self> {
         let value = sums.mean()?;
         let moments = with_ends(metric, sums).moments()?;
@@ -40,7 +45,8 @@ impl Estimate {
             units: moments.units,
             fewest: sums.units,
         };
-        (standard_error > 0.0).then_some(estimate)
+        let is_usable = metric.is_bounded() || estimate.skewness.abs() <= MOST_SKEWED;
+        (is_usable && standard_error > 0.0).then_some(estimate)
     }
 
     /// Compares two arms; `None` below two units in either, or where nothing varies about 0.
@@ -69,6 +75,7 @@ impl Estimate {
         let [own, other] = [&treatment, &control].map(|moments| variance(moments) / moments.units);
         let inverse = 1.0 / treatment.units + 1.0 / control.units;
         let standard_error = (own + other).max(pooled(&variance) * inverse).sqrt();
+        // Before what was known is taken out: rather too skewed than too little.
         let third = treatment.third / treatment.units.powi(2) - control.third / control.units.powi(2);
         let estimate = Self {
             value: means - slope * (treatment.before - control.before),

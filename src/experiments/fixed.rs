@@ -18,7 +18,7 @@ pub fn welch_p_value(estimate: &Estimate, null: f64) -> f64 {
 pub fn welch_interval(estimate: &Estimate, alpha: f64) -> Option<(f64, f64)> {
     let t = StudentsT::new(0.0, 1.0, estimate.freedom).ok()?;
     let radius = t.inverse_cdf(1.0 - alpha / 2.0) * estimate.plain_error;
-    radius.is_finite().then(|| (estimate.value - radius, estimate.value + radius))
+    radius.is_finite().then_some((estimate.value - radius, estimate.value + radius))
 }
 
 /// Gives the p-value of equal shares of 1 in two arms of 0 and 1, two-sided, in [0, 1]: the test of two proportions with a

@@ -199,7 +199,7 @@ mod tests {
     use crate::experiments::definition::{Experiment, Knob};
 
     /// Puts members into a good definition, or takes them out with `null`, and gives the refusal.
-    fn refusal(changes: Value) -> String {
+    fn refusal(changes: &Value) -> String {
         let mut text = json!({
             "name": "cheaper", "metric": "cost_usd", "method": "sequential",
             "arms": [{ "name": "now" }, { "name": "new", "model": "m" }],
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn bad_input_is_named_with_the_way_out() {
-        assert_eq!(refusal(json!({})), "");
+        assert_eq!(refusal(&json!({})), "");
         let arm = |name: &str, model: &str| json!({ "name": name, "model": model });
         let weighed = |weight: f64| json!({ "arms": [{ "name": "a", "weight": weight }, { "name": "b", "model": "m", "weight": 1.0 }] });
         let nine: Vec<Value> = (0..9).map(|place| arm(&format!("a{place}"), &format!("m{place}"))).collect();
@@ -256,7 +256,7 @@ mod tests {
             (json!({ "max_days": 0 }), "max_days is 0"),
             (json!({ "max_spend_pico": -1 }), "max_spend_usd is 0 or less"),
         ] {
-            let refusal = refusal(changes.clone());
+            let refusal = refusal(&changes);
             assert!(refusal.contains(words), "{changes}: {refusal}");
         }
         for weight in [f64::NAN, f64::INFINITY] {

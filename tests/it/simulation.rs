@@ -8,7 +8,7 @@ use ai_cost_optimizer::experiments::sums::{Sums, Unit};
 
 /// Where outcomes come from; all have a positive spread.
 #[derive(Debug, Clone, Copy)]
-pub enum Source {
+pub(crate) enum Source {
     /// Mean 1, standard deviation 1.
     Normal,
     /// Log-normal with this σ and the median 1: costs.
@@ -27,7 +27,7 @@ pub enum Source {
 
 impl Source {
     /// Gives the mean, where it is known in closed form.
-    pub fn mean(self) -> Option<f64> {
+    pub(crate) fn mean(self) -> Option<f64> {
         match self {
             Self::Normal | Self::Known => Some(1.0),
             Self::LogNormal(sigma) => Some((sigma * sigma / 2.0).exp()),
@@ -38,7 +38,7 @@ impl Source {
         }
     }
 
-    pub fn metric(self) -> Metric {
+    pub(crate) fn metric(self) -> Metric {
         match self {
             Self::Bernoulli(_) => Metric::Success,
             Self::Rating(_) => Metric::Rating,
@@ -68,25 +68,25 @@ impl Source {
 }
 
 /// Draws from the standard normal distribution (Box and Muller).
-pub fn normal(draw: &mut fastrand::Rng) -> f64 {
+pub(crate) fn normal(draw: &mut fastrand::Rng) -> f64 {
     (-2.0 * (1.0 - draw.f64()).ln()).sqrt() * (std::f64::consts::TAU * draw.f64()).cos()
 }
 
 /// An experiment with two arms, of which the treatment's outcomes are multiplied and moved.
 #[derive(Debug, Clone, Copy)]
-pub struct Trial {
-    pub source: Source,
+pub(crate) struct Trial {
+    pub(crate) source: Source,
     /// Where the treatment's outcomes come from, if from elsewhere.
-    pub treatment: Source,
-    pub shift: f64,
+    pub(crate) treatment: Source,
+    pub(crate) shift: f64,
     /// Share of units that come to the treatment.
-    pub share: f64,
+    pub(crate) share: f64,
     /// Outcomes in both arms together, at most.
-    pub outcomes: usize,
-    pub looks: usize,
-    pub sequence: Sequence,
+    pub(crate) outcomes: usize,
+    pub(crate) looks: usize,
+    pub(crate) sequence: Sequence,
     /// Half the width of the interval in standard errors, if not the sequence's.
-    pub radius: Option<f64>,
+    pub(crate) radius: Option<f64>,
 }
 
 /// Sessions of an arm that are open at a time.
@@ -147,12 +147,12 @@ impl Arm {
 
 impl Trial {
     /// Makes one whose arms do not differ; it is looked at 1,000 times.
-    pub fn of_equals(source: Source, share: f64, outcomes: usize, sequence: Sequence) -> Self {
+    pub(crate) fn of_equals(source: Source, share: f64, outcomes: usize, sequence: Sequence) -> Self {
         Self { source, treatment: source, shift: 0.0, share, outcomes, looks: 1_000, sequence, radius: None }
     }
 
     /// Runs it until the interval excludes 0, and gives the outcomes in both arms by then; `None`: it never did.
-    pub fn run(&self, draw: &mut fastrand::Rng) -> Option<usize> {
+    pub(crate) fn run(&self, draw: &mut fastrand::Rng) -> Option<usize> {
         let (mut control, mut treatment) = (Arm::new(self.source), Arm::new(self.treatment));
         let every = (self.outcomes / self.looks).max(1);
         for place in 1..=self.outcomes {
@@ -177,7 +177,7 @@ impl Trial {
 
     /// Gives the share of so many runs, from this seed on, that decided, and their mean number of outcomes (all of them for
     /// the others).
-    pub fn share_decided(&self, runs: u64, seed: u64) -> (f64, f64) {
+    pub(crate) fn share_decided(&self, runs: u64, seed: u64) -> (f64, f64) {
         let ends: Vec<Option<usize>> =
             (0..runs).map(|run| self.run(&mut fastrand::Rng::with_seed(seed * 1_000_003 + run))).collect();
         let decided = ends.iter().flatten().count() as f64 / runs as f64;
@@ -188,7 +188,7 @@ impl Trial {
 
 /// Assigns units to two arms that are meant to be halves, the second of which gets a share of them, and gives how many had
 /// come when the fault was found.
-pub fn sample_ratio_found(share: f64, units: usize, seed: u64) -> Option<usize> {
+pub(crate) fn sample_ratio_found(share: f64, units: usize, seed: u64) -> Option<usize> {
     let mut draw = fastrand::Rng::with_seed(seed);
     let mut counts = [0.0; 2];
     (1..=units).find(|place| {
@@ -198,7 +198,7 @@ pub fn sample_ratio_found(share: f64, units: usize, seed: u64) -> Option<usize> 
 }
 
 /// Says whether the interval of one arm's mean ever misses it, at 1,000 looks.
-pub fn mean_is_missed(source: Source, outcomes: usize, sequence: Sequence, seed: u64) -> bool {
+pub(crate) fn mean_is_missed(source: Source, outcomes: usize, sequence: Sequence, seed: u64) -> bool {
     let mut draw = fastrand::Rng::with_seed(seed);
     let mut arm = Arm::new(source);
     let every = (outcomes / 1_000).max(1);

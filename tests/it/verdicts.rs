@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::simulation::normal;
 
 /// Makes an experiment on costs with some arms, control first.
-fn experiment(arms: &[&str], more: Value) -> Experiment {
+fn experiment(arms: &[&str], more: &Value) -> Experiment {
     let arms: Vec<Value> = arms.iter().map(|name| json!({ "name": name, "model": name })).collect();
     let mut definition = json!({ "name": "x", "metric": "cost_usd", "arms": arms });
     definition.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -47,7 +47,7 @@ fn verdict(report: &Report) -> (Verdict, Option<&str>) {
 
 #[test]
 fn a_cost_three_times_as_high_is_found_within_300_requests_and_nothing_where_nothing_is() {
-    let experiment = experiment(&["now", "new"], json!({}));
+    let experiment = experiment(&["now", "new"], &json!({}));
     let runs = 200;
     let decided = |treatment: f64, expected: Verdict| {
         (0..runs)
@@ -64,7 +64,7 @@ fn a_cost_three_times_as_high_is_found_within_300_requests_and_nothing_where_not
 
 #[test]
 fn a_higher_mean_alone_wins_nothing() {
-    let two = experiment(&["now", "new"], json!({}));
+    let two = experiment(&["now", "new"], &json!({}));
     for observed in [
         vec![],
         vec![costs(1, 1, 1.0), costs(2, 1, 9.0)],
@@ -83,7 +83,7 @@ fn a_higher_mean_alone_wins_nothing() {
 #[test]
 fn a_report_says_by_how_much_and_why() {
     let report =
-        report(&experiment(&["now", "new"], json!({})), &[costs(1, 400, 0.002), costs(2, 380, 0.001)]);
+        report(&experiment(&["now", "new"], &json!({})), &[costs(1, 400, 0.002), costs(2, 380, 0.001)]);
     assert_eq!(verdict(&report), (Verdict::TreatmentBetter, Some("new")));
     let comparison = &report.comparisons[0];
     let (low, high) = comparison.interval.unwrap();
@@ -101,7 +101,7 @@ fn a_report_says_by_how_much_and_why() {
 #[test]
 fn a_guardrail_must_be_known_to_be_kept() {
     let experiment =
-        experiment(&["now", "new"], json!({ "guardrails": [{ "metric": "rating", "margin": 0.05 }] }));
+        experiment(&["now", "new"], &json!({ "guardrails": [{ "metric": "rating", "margin": 0.05 }] }));
     let seen = |rating: f64, requests: u64| {
         let means = |cost, rating| [(Metric::CostUsd, cost), (Metric::Rating, rating)];
         report(&experiment, &[arm(1, requests, &means(0.003, 0.9)), arm(2, requests, &means(0.001, rating))])
@@ -126,7 +126,7 @@ fn a_guardrail_must_be_known_to_be_kept() {
 
 #[test]
 fn arms_that_hardly_differ_are_equivalent_once_that_is_known() {
-    let experiment = experiment(&["now", "new"], json!({ "equivalence_margin": 0.0002 }));
+    let experiment = experiment(&["now", "new"], &json!({ "equivalence_margin": 0.0002 }));
     let seen = |requests| report(&experiment, &[costs(1, requests, 0.001), costs(2, requests, 0.001)]);
     assert_eq!(verdict(&seen(300)), (Verdict::Undecided, None));
     assert_eq!(verdict(&seen(3_000)), (Verdict::Equivalent, None));
@@ -137,7 +137,7 @@ fn arms_that_hardly_differ_are_equivalent_once_that_is_known() {
 
 #[test]
 fn units_that_come_in_other_shares_make_it_invalid() {
-    let two = experiment(&["now", "new"], json!({}));
+    let two = experiment(&["now", "new"], &json!({}));
     let report = report(&two, &[costs(1, 1_200, 0.003), costs(2, 800, 0.001)]);
     assert_eq!(verdict(&report), (Verdict::Invalid, None));
     assert!(!report.sample_ratio.is_ok && report.why.contains("1200 now, 800 new"), "{report:?}");
@@ -146,7 +146,7 @@ fn units_that_come_in_other_shares_make_it_invalid() {
 
 #[test]
 fn a_fixed_experiment_is_judged_at_its_end_only() {
-    let fixed = experiment(&["now", "new"], json!({ "method": "fixed", "max_requests": 1_000 }));
+    let fixed = experiment(&["now", "new"], &json!({ "method": "fixed", "max_requests": 1_000 }));
     let seen = |requests| report(&fixed, &[costs(1, requests, 0.003), costs(2, requests, 0.001)]);
     let early = seen(400);
     assert_eq!(verdict(&early), (Verdict::Undecided, None));
@@ -160,8 +160,10 @@ fn a_fixed_experiment_is_judged_at_its_end_only() {
     assert!((181..200).contains(&undecided.len()), "{}", undecided.len());
     assert!(undecided.iter().all(|same| same.needed.is_none()));
     // Proportions have a test of their own.
-    let fixed =
-        experiment(&["now", "new"], json!({ "method": "fixed", "max_requests": 1_000, "metric": "success" }));
+    let fixed = experiment(
+        &["now", "new"],
+        &json!({ "method": "fixed", "max_requests": 1_000, "metric": "success" }),
+    );
     let successes = |seed, share| arm(seed, 500, &[(Metric::Success, share)]);
     let report = report(&fixed, &[successes(1, 0.99), successes(2, 0.9)]);
     assert_eq!(verdict(&report), (Verdict::ControlBetter, Some("now")));
@@ -169,7 +171,7 @@ fn a_fixed_experiment_is_judged_at_its_end_only() {
 
 #[test]
 fn the_best_of_several_arms_beats_each_of_them() {
-    let four = experiment(&["now", "a", "b", "c"], json!({}));
+    let four = experiment(&["now", "a", "b", "c"], &json!({}));
     let seen = |means: [f64; 4]| {
         let observed: Vec<Observed> =
             (0..4).map(|place| costs(place + 1, 800, means[place as usize])).collect();
@@ -187,7 +189,7 @@ fn the_best_of_several_arms_beats_each_of_them() {
 
 #[test]
 fn a_direction_can_be_turned_and_missing_outcomes_are_told() {
-    let turned = experiment(&["now", "new"], json!({ "direction": "higher" }));
+    let turned = experiment(&["now", "new"], &json!({ "direction": "higher" }));
     let mut observed = [costs(1, 400, 0.003), costs(2, 400, 0.001)];
     observed[1].requests = 800;
     let report = report(&turned, &observed);
@@ -202,7 +204,7 @@ proptest! {
         let method = if is_fixed { "fixed" } else { "sequential" };
         let experiment = experiment(
             &["now", "new"],
-            json!({ "method": method, "max_requests": 60, "metric": "rating",
+            &json!({ "method": method, "max_requests": 60, "metric": "rating",
                 "guardrails": [{ "metric": "cost_usd", "margin": 1.0 }], "equivalence_margin": 0.1 }),
         );
         let names = serde_json::to_value(Sums::default()).unwrap();
@@ -216,9 +218,9 @@ proptest! {
             *slot = *number;
         }
         prop_assert!(names.as_object().unwrap().len() == numbers.len());
-        let good = arm(1, 60, &[(Metric::Rating, 0.5), (Metric::CostUsd, 1.0)]);
-        let bad = Observed { sums: [(Metric::Rating, sums), (Metric::CostUsd, sums)].into(), ..good.clone() };
-        for observed in [[good.clone(), bad.clone()], [bad.clone(), good], [bad.clone(), bad]] {
+        let good = || arm(1, 60, &[(Metric::Rating, 0.5), (Metric::CostUsd, 1.0)]);
+        let bad = || Observed { sums: [(Metric::Rating, sums), (Metric::CostUsd, sums)].into(), ..good() };
+        for observed in [[good(), bad()], [bad(), good()], [bad(), bad()]] {
             let report = report(&experiment, &observed);
             let finite = |number: Option<f64>| number.is_none_or(f64::is_finite);
             prop_assert!(report.comparisons.iter().all(|comparison| finite(comparison.effect)), "{report:?}");
