@@ -67,6 +67,7 @@ fn main() {
                 expected: 0.5,
                 cost: (place + 1) as f64,
                 score: Some(f64::from(u8::from(draw.f64() < 0.5 + place as f64 / 20.0))),
+                propensity: 1.0,
             })
             .collect();
         state.learn(&input, &trials, 1.0);

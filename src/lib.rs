@@ -12,6 +12,7 @@
 //! | [`config`] | the environment and the TOML file, read once |
 //! | [`cost`] | pure: prices by model and time, built in and live, estimates, savings against a named baseline |
 //! | [`routing`], [`cache`] | pure: which model to ask; which stored answer may be served, which kept |
+//! | [`experiments`] | pure: which arm a request belongs to, and what the outcomes of the arms prove |
 //! | [`auth`] | adapter: the session of a Supabase user |
 //! | [`embed`], [`store`], [`providers`] | adapters: MiniLM on this machine; SQLite or a Supabase project; HTTP |
 //! | [`pipeline`] | the flow |
@@ -40,6 +41,7 @@ pub mod config;
 pub mod cost;
 
 pub mod cache;
+pub mod experiments;
 pub mod routing;
 
 pub mod auth;

@@ -3,6 +3,7 @@
 //! A task's name is never read, and a score only where the program would have seen it: in training, and to count up the
 //! result. stdout carries JSON lines, one a test prompt and a summary.
 
+mod cost_line;
 mod embeddings;
 mod learner;
 mod rows;

@@ -86,8 +86,8 @@ mod tests {
         let asked = [reference("choice")];
         let budget = Usd::from_pico(100);
         assert_eq!(open(&candidates, &asked, budget), [2, 3]);
-        assert_eq!(open(&candidates[..2], &asked, budget), []);
-        assert_eq!(open(&candidates, &asked, Usd::from_pico(4)), []);
+        assert!(open(&candidates[..2], &asked, budget).is_empty());
+        assert!(open(&candidates, &asked, Usd::from_pico(4)).is_empty());
     }
 
     #[test]

@@ -344,6 +344,7 @@ mod tests {
                     expected: *score,
                     cost: candidate.estimate.map_or(0.0, |estimate| estimate.expected.pico() as f64),
                     score: Some(f64::from(u8::from(f64::from(place % 20) < 20.0 * score))),
+                    propensity: 1.0,
                 })
                 .collect();
             state.learn(&input, &trials, 1.0);

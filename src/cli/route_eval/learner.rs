@@ -2,6 +2,7 @@
 
 use anyhow::Context as _;
 
+use super::cost_line::CostLine;
 use super::embeddings::Embeddings;
 use super::rows::{Models, Row};
 use super::tally::Decided;
@@ -42,7 +43,7 @@ pub(super) struct Learner<'a> {
     setting: Setting<'a>,
     embeddings: &'a Embeddings,
     cards: Vec<ModelCard>,
-    forecasts: Vec<Forecast>,
+    forecasts: Vec<CostLine>,
     /// The place of the model with the best mean in training.
     strong: usize,
     /// Characters of the prompt in the middle of the training prompts.
@@ -92,7 +93,7 @@ impl<'a> Learner<'a> {
         };
         let cards = setting.models.references().iter().enumerate().map(card).collect();
         let forecasts =
-            (0..setting.models.len()).map(|place| Forecast::of(train, place, place == strong)).collect();
+            (0..setting.models.len()).map(|place| CostLine::of(train, place, place == strong)).collect();
         let mut lengths: Vec<usize> = train.iter().map(|row| row.prompt.as_str().chars().count()).collect();
         lengths.sort_unstable();
         Ok(Self {
@@ -371,39 +372,4 @@ fn answer<'a>(row: &'a Row, first: usize, before: &[f64]) -> anyhow::Result<Answ
 
 fn usd(dollars: f64) -> Usd {
     Usd::from_dollars(dollars).unwrap_or_default()
-}
-
-/// A model's cost as a line in the length of the prompt.
-#[derive(Debug, Clone, Copy)]
-struct Forecast {
-    constant: f64,
-    per_character: f64,
-    least: f64,
-}
-
-impl Forecast {
-    /// Fits past costs; without any the best model costs 1, and others nothing.
-    fn of(train: &[Row], place: usize, is_best: bool) -> Self {
-        let points: Vec<(f64, f64)> = train
-            .iter()
-            .filter_map(|row| {
-                Some((row.prompt.as_str().chars().count() as f64, row.outcomes.get(place)?.cost?))
-            })
-            .collect();
-        let count = points.len() as f64;
-        if points.is_empty() {
-            return Self { constant: f64::from(u8::from(is_best)), per_character: 0.0, least: 0.0 };
-        }
-        let mean = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / count;
-        let (length, cost) = (mean(|point| point.0), mean(|point| point.1));
-        let variance = points.iter().map(|point| (point.0 - length).powi(2)).sum::<f64>();
-        let covariance = points.iter().map(|point| (point.0 - length) * (point.1 - cost)).sum::<f64>();
-        let per_character = if variance > 0.0 { (covariance / variance).max(0.0) } else { 0.0 };
-        let least = points.iter().map(|point| point.1).fold(f64::INFINITY, f64::min);
-        Self { constant: cost - per_character * length, per_character, least }
-    }
-
-    fn at(self, length: f64) -> f64 {
-        (self.constant + self.per_character * length).max(self.least)
-    }
 }
