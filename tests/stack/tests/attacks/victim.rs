@@ -77,10 +77,7 @@ impl Victim {
                     "cell": secret("cell"), "is_right": false, "is_audit": true,
                 }),
             ),
-            (
-                "note_model_performance",
-                json!({ "provider": provider, "model": model, "day": 22_345 }),
-            ),
+            ("note_model_performance", json!({ "provider": provider, "model": model, "day": 22_345 })),
             (
                 "save_routing_state",
                 json!({
