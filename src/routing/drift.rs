@@ -111,11 +111,20 @@ fn demotion(reference: &ModelRef, days: &[&DayOfModel], today: Date) -> Option<D
     found.map(|(_, demotion)| demotion)
 }
 
-/// Puts models that got worse behind all others, and says so where one of them was the choice.
+/// Puts models that got worse behind all others, expects no more of them than they did lately, and says so where one of
+/// them was the choice.
 pub fn demote(decision: &mut Decision, demotions: &[Demotion]) {
     let demoted =
         |reference: &ModelRef| demotions.iter().find(|demotion| reference.is_billed_as(&demotion.reference));
     let chosen = decision.candidates.first().and_then(|first| demoted(&first.card.reference));
+    for candidate in &mut decision.candidates {
+        if let (Some(demotion), Some(quality)) =
+            (demoted(&candidate.card.reference), &mut candidate.expected_quality)
+        {
+            quality.mean = quality.mean.min(demotion.latest.mean());
+            quality.low = quality.low.min(quality.mean);
+        }
+    }
     decision.candidates.sort_by_key(|candidate| demoted(&candidate.card.reference).is_some());
     let first = decision.candidates.first().map(|first| &first.card.reference);
     if let (Some(demotion), Some(first)) = (chosen, first)

@@ -58,9 +58,19 @@ impl Escalation {
     /// two bills.
     pub fn plan(request: &RouteRequest, decision: &mut Decision, cascade: &Cascade) -> Option<Self> {
         let is_learned = cascade.answers() >= ENOUGH_ANSWERS;
-        if is_learned && request.quality != Quality::Economy {
-            try_cheaper(decision);
+        // Nobody is tried first whose answer could not be bought again.
+        if is_learned
+            && request.quality != Quality::Economy
+            && let Some(tried) = with_cheaper_first(decision)
+            && let Some(escalation) = Self::of(request, &tried, is_learned)
+        {
+            *decision = tried;
+            return Some(escalation);
         }
+        Self::of(request, decision, is_learned)
+    }
+
+    fn of(request: &RouteRequest, decision: &Decision, is_learned: bool) -> Option<Self> {
         let mean = |candidate: &Candidate| candidate.expected_quality.map(|quality| quality.mean);
         let candidates = &decision.candidates;
         let first = candidates.first()?;
@@ -107,27 +117,27 @@ impl Escalation {
 
 /// Puts the candidate first that is expected to save most by being tried before the choice: how often its answer will do
 /// times what the choice costs, less what it costs itself.
-fn try_cheaper(decision: &mut Decision) {
+fn with_cheaper_first(decision: &Decision) -> Option<Decision> {
     let cost = |candidate: &Candidate| candidate.estimate.map(|estimate| estimate.expected.dollars());
-    let Some(choice) = decision.candidates.first().and_then(cost) else { return };
+    let choice = decision.candidates.first().and_then(cost)?;
     let saving = |candidate: &Candidate| {
         let (cost, quality) = (cost(candidate)?, candidate.expected_quality?);
         (cost <= MUCH_CHEAPER * choice).then_some(quality.mean * choice - cost)
     };
-    let best = decision
+    let (place, _) = decision
         .candidates
         .iter()
         .enumerate()
         .skip(1)
         .filter_map(|(place, candidate)| Some((place, saving(candidate)?)))
         .filter(|(_, saving)| *saving > 0.5 * choice)
-        .max_by(|left, right| left.1.total_cmp(&right.1));
-    if let Some((place, _)) = best {
-        let cheaper = decision.candidates.remove(place);
-        let named = &cheaper.card.reference;
-        decision.reason.push_str(&format!("; {named} is tried first, since its answer can be judged"));
-        decision.candidates.insert(0, cheaper);
-    }
+        .max_by(|left, right| left.1.total_cmp(&right.1))?;
+    let mut tried = decision.clone();
+    let cheaper = tried.candidates.remove(place);
+    let named = &cheaper.card.reference;
+    tried.reason.push_str(&format!("; {named} is tried first, since its answer can be judged"));
+    tried.candidates.insert(0, cheaper);
+    Some(tried)
 }
 
 #[cfg(test)]
@@ -210,6 +220,13 @@ mod tests {
         let mut poor = request(economy);
         poor.max_cost = Some(Usd::from_pico(40));
         assert_eq!(Escalation::plan(&poor, &mut decision(&three), &nothing), None, "41 for both");
+        // Nor is a cheaper one tried whose answer could not be bought again.
+        let mut patient = RouteRequest { max_cost: Some(Usd::from_pico(50)), ..request(balanced) };
+        let mut before = decision(&dear_first);
+        assert_eq!(Escalation::plan(&patient, &mut before, &learned()), None, "51 for both");
+        assert_eq!(before, decision(&dear_first));
+        patient.max_cost = Some(Usd::from_pico(51));
+        assert!(Escalation::plan(&patient, &mut before, &learned()).is_some());
     }
 
     #[test]

@@ -178,6 +178,8 @@ async fn a_model_that_got_worse_is_asked_last_and_said_to_be() {
     let request = RouteRequest::new(Prompt::new("three").unwrap());
     let plan = again.plan(request).await.unwrap();
     assert_eq!(plan.candidates.last().map(|last| &last.card.reference), Some(&cheapest));
+    let quality = plan.candidates.last().and_then(|last| last.expected_quality).unwrap();
+    assert_eq!((quality.low, quality.mean), (0.0, 0.0), "what it did lately");
 }
 
 #[tokio::test]
