@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use super::Pipeline;
 use super::asking::LIMIT_IN_DEADLINES;
 use super::journey::Journey;
+use super::payment::write_bills;
 use crate::cache::answers::{agree, are_equal};
 use crate::cache::privacy::is_private;
 use crate::domain::answer::{FinishReason, Source};
@@ -94,8 +95,8 @@ impl Pipeline {
         let Some(said) = said else { return Ok(()) };
         let cosine = if are_equal(&said, &text) { None } else { self.cosine(&said, &text).await };
         let choice = answered.reference.as_ref().and_then(|billed| {
-            let candidates = decision.candidates.iter();
-            candidates.clone().find(|candidate| candidate.card.reference.is_billed_as(billed))
+            let mut candidates = decision.candidates.iter();
+            candidates.find(|candidate| candidate.card.reference.is_billed_as(billed))
         });
         let expected = choice.and_then(|choice| choice.expected_quality).map(|quality| quality.mean);
         let agrees = agree(&said, &text, cosine);
@@ -127,16 +128,9 @@ impl Pipeline {
             abandon: &abandon,
         };
         let asked = self.providers.ask(&errand).await;
-        let priced: Vec<_> = asked.calls.iter().map(|call| self.price(call, candidate, journey)).collect();
-        record.cost = priced.iter().map(|priced| priced.attempt.cost).sum();
-        record.cost_estimated = priced.iter().any(|priced| priced.attempt.cost_estimated);
-        record.provider_latency_ms = priced.iter().map(|priced| priced.attempt.latency_ms).sum();
+        let priced = asked.calls.iter().map(|call| self.price(call, candidate, journey)).collect();
+        write_bills(record, priced, asked.answer);
         record.latency_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        if let Some(answered) = asked.answer.and_then(|place| priced.get(place)) {
-            record.reference = Some(answered.attempt.reference.clone());
-            record.usage = answered.usage;
-        }
-        record.attempts = priced.into_iter().map(|priced| priced.attempt).collect();
         let answer = asked.answer.and_then(|place| asked.calls.into_iter().nth(place));
         if let Some(Bill::Answer(completion)) = answer.map(|call| call.bill) {
             record.status = RequestStatus::Completed;

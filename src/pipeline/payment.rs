@@ -22,8 +22,20 @@ const RECORD_RETRIES: [Duration; 3] =
 
 /// What a call came to in money.
 pub(super) struct Priced {
-    pub(super) attempt: Attempt,
-    pub(super) usage: Usage,
+    attempt: Attempt,
+    usage: Usage,
+}
+
+/// Writes into a record what all calls cost, and who answered.
+pub(super) fn write_bills(record: &mut RequestRecord, priced: Vec<Priced>, answer: Option<usize>) {
+    record.cost = priced.iter().map(|priced| priced.attempt.cost).sum();
+    record.cost_estimated = priced.iter().any(|priced| priced.attempt.cost_estimated);
+    record.provider_latency_ms = priced.iter().map(|priced| priced.attempt.latency_ms).sum();
+    if let Some(answered) = answer.and_then(|place| priced.get(place)) {
+        record.reference = Some(answered.attempt.reference.clone());
+        record.usage = answered.usage;
+    }
+    record.attempts = priced.into_iter().map(|priced| priced.attempt).collect();
 }
 
 impl Pipeline {
@@ -56,15 +68,8 @@ impl Pipeline {
         if let Some(remark) = &journey.remark {
             record.reason.push_str(&format!("; {remark}"));
         }
-        record.cost = priced.iter().map(|priced| priced.attempt.cost).sum();
-        record.cost_estimated = priced.iter().any(|priced| priced.attempt.cost_estimated);
-        record.provider_latency_ms = priced.iter().map(|priced| priced.attempt.latency_ms).sum();
+        write_bills(&mut record, priced, asked.answer);
         record.latency_ms = journey.elapsed_ms();
-        if let Some(answered) = asked.answer.and_then(|place| priced.get(place)) {
-            record.reference = Some(answered.attempt.reference.clone());
-            record.usage = answered.usage;
-        }
-        record.attempts = priced.into_iter().map(|priced| priced.attempt).collect();
         let answer = asked.answer.and_then(|place| asked.calls.into_iter().nth(place));
         let text = match answer.map(|call| call.bill) {
             Some(Bill::Answer(completion)) => {

@@ -143,30 +143,14 @@ fn with_cheaper_first(decision: &Decision) -> Option<Decision> {
 #[cfg(test)]
 mod tests {
     use super::super::cascade::CascadeState;
+    use super::super::samples;
     use super::*;
-    use crate::domain::decision::{
-        Complexity, ComplexityTier, Confidence, CostEstimate, ExpectedQuality, StrategyName,
-    };
-    use crate::domain::model::{ModelCard, ModelRef, ProviderId, Tier};
+    use crate::domain::decision::{Complexity, ComplexityTier, Confidence, StrategyName};
     use crate::domain::money::Usd;
     use crate::domain::prompt::Prompt;
 
     fn candidate(model: &str, mean: f64, pico: i64) -> Candidate {
-        let cost = Usd::from_pico(pico);
-        Candidate {
-            card: ModelCard {
-                reference: ModelRef { provider: ProviderId::OpenRouter, model: model.to_owned() },
-                tier: Tier::Best,
-                context_window: 100_000,
-                max_output: 8_000,
-                thinking_allowance: 0,
-                quality_prior: 0.5,
-                is_streamed: true,
-                source: "a test".to_owned(),
-            },
-            estimate: Some(CostEstimate { low: cost, expected: cost, high: cost }),
-            expected_quality: Some(ExpectedQuality { mean, low: 0.0, high: 1.0 }),
-        }
+        samples::candidate(model, [0.0, mean, 1.0], pico)
     }
 
     fn decision(candidates: &[Candidate]) -> Decision {

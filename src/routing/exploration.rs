@@ -47,30 +47,12 @@ pub fn score(agrees: bool, expected: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::samples::candidate;
     use super::*;
-    use crate::domain::decision::{CostEstimate, ExpectedQuality};
-    use crate::domain::model::{ModelCard, ProviderId, Tier};
+    use crate::domain::model::ProviderId;
 
     fn reference(model: &str) -> ModelRef {
         ModelRef { provider: ProviderId::OpenRouter, model: model.to_owned() }
-    }
-
-    fn candidate(model: &str, quality: [f64; 3], pico: i64) -> Candidate {
-        let (cost, [low, mean, high]) = (Usd::from_pico(pico), quality);
-        Candidate {
-            card: ModelCard {
-                reference: reference(model),
-                tier: Tier::Best,
-                context_window: 100_000,
-                max_output: 8_000,
-                thinking_allowance: 0,
-                quality_prior: 0.5,
-                is_streamed: true,
-                source: "a test".to_owned(),
-            },
-            estimate: Some(CostEstimate { low: cost, expected: cost, high: cost }),
-            expected_quality: Some(ExpectedQuality { mean, low, high }),
-        }
     }
 
     #[test]

@@ -159,29 +159,14 @@ fn numbers(steps: &[i16]) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::samples;
     use super::*;
-    use crate::domain::decision::{CostEstimate, ExpectedQuality};
-    use crate::domain::model::{ModelCard, ProviderId, Tier};
-    use crate::domain::money::Usd;
+    use crate::domain::model::ProviderId;
     use crate::domain::prompt::{Prompt, RouteRequest};
     use crate::routing::success::Learned;
 
-    fn candidate(model: &str, expected: f64, pico: i64) -> Candidate {
-        let cost = Usd::from_pico(pico);
-        Candidate {
-            card: ModelCard {
-                reference: ModelRef { provider: ProviderId::OpenRouter, model: model.to_owned() },
-                tier: Tier::Best,
-                context_window: 100_000,
-                max_output: 8_000,
-                thinking_allowance: 0,
-                quality_prior: 0.5,
-                is_streamed: true,
-                source: "a test".to_owned(),
-            },
-            estimate: Some(CostEstimate { low: cost, expected: cost, high: cost }),
-            expected_quality: Some(ExpectedQuality { mean: expected, low: 0.0, high: 1.0 }),
-        }
+    fn candidate(model: &str, mean: f64, pico: i64) -> Candidate {
+        samples::candidate(model, [0.0, mean, 1.0], pico)
     }
 
     fn forecast(candidates: &[Candidate]) -> Option<Forecast> {

@@ -190,11 +190,10 @@ fn confidence(weight: f64) -> Confidence {
 mod tests {
     use super::super::evidence::tests::outcome;
     use super::super::ledger::Trial;
+    use super::super::samples;
     use super::super::success::{Learned, RoutingState};
     use super::*;
-    use crate::domain::decision::CostEstimate;
     use crate::domain::model::{ModelRef, ProviderId, Tier};
-    use crate::domain::money::Usd;
     use crate::domain::outcome::Outcome;
     use crate::domain::prompt::{Prompt, RouteRequest};
     use proptest::prelude::{
@@ -202,21 +201,10 @@ mod tests {
     };
 
     fn candidate(model: &str, tier: Tier, quality_prior: f64, pico: i64) -> Candidate {
-        let cost = Usd::from_pico(pico);
-        Candidate {
-            card: ModelCard {
-                reference: ModelRef { provider: ProviderId::Anthropic, model: model.to_owned() },
-                tier,
-                context_window: 100_000,
-                max_output: 8_000,
-                thinking_allowance: 0,
-                quality_prior,
-                is_streamed: true,
-                source: "a test".to_owned(),
-            },
-            estimate: Some(CostEstimate { low: cost, expected: cost, high: cost }),
-            expected_quality: None,
-        }
+        let sample = samples::candidate(model, [0.0; 3], pico);
+        let reference = ModelRef { provider: ProviderId::Anthropic, model: model.to_owned() };
+        let card = ModelCard { reference, tier, quality_prior, ..sample.card };
+        Candidate { card, expected_quality: None, ..sample }
     }
 
     fn candidates() -> Vec<Candidate> {

@@ -28,6 +28,9 @@ pub mod cascade;
 pub mod checks;
 mod words;
 
+#[cfg(test)]
+mod samples;
+
 use self::success::Learned;
 use crate::domain::decision::{Candidate, Decision, StrategyName};
 use crate::domain::embedding::Embedding;
