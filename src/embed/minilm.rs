@@ -38,8 +38,8 @@ impl DeviceChoice {
             Self::Cpu => Ok(Device::Cpu),
             Self::Cuda if !cuda_is_available() => Err(lacks_feature(self)),
             Self::Metal if !metal_is_available() => Err(lacks_feature(self)),
-            Self::Cuda => Device::new_cuda(0).map_err(|error| lacks_device(self, &error)),
-            Self::Metal => Device::new_metal(0).map_err(|error| lacks_device(self, &error)),
+            Self::Cuda => Device::new_cuda(0).and_then(tried).map_err(|error| lacks_device(self, &error)),
+            Self::Metal => Device::new_metal(0).and_then(tried).map_err(|error| lacks_device(self, &error)),
             Self::Auto => {
                 let accelerator = Self::Cuda.open().or_else(|_| Self::Metal.open());
                 Ok(accelerator.unwrap_or(Device::Cpu))
@@ -59,6 +59,14 @@ impl DeviceChoice {
     }
 }
 
+/// Computes something: a device for which this build has no kernels opens and takes weights all the same.
+///
+/// An addition, because its kernels are few: a driver that sees them first compiles them now.
+fn tried(device: Device) -> candle_core::Result<Device> {
+    (Tensor::zeros(1, DType::F32, &device)? + 1.0)?.to_vec1::<f32>()?;
+    Ok(device)
+}
+
 fn lacks_feature(device: DeviceChoice) -> EmbedError {
     EmbedError::Unavailable(format!(
         "EMBEDDING_DEVICE={device}, but this build has no {device}; \
@@ -68,7 +76,7 @@ fn lacks_feature(device: DeviceChoice) -> EmbedError {
 
 fn lacks_device(device: DeviceChoice, error: &candle_core::Error) -> EmbedError {
     EmbedError::Unavailable(format!(
-        "EMBEDDING_DEVICE={device}, but no such device opens ({error}); hint: set EMBEDDING_DEVICE=auto"
+        "EMBEDDING_DEVICE={device}, but no such device works here ({error}); hint: set EMBEDDING_DEVICE=auto"
     ))
 }
 
@@ -84,13 +92,16 @@ pub struct MiniLm {
 impl MiniLm {
     /// Builds the model; takes the weights by value, so that their file's bytes are freed after.
     ///
+    /// Blocks for about 0.1 s; on a GPU whose driver does not know the kernels yet, for many seconds.
+    ///
     /// # Errors
     /// [`EmbedError::Unavailable`] if the files are no BERT of 384 dimensions, or the device is not there.
     pub fn new(weights: Weights, choice: DeviceChoice) -> Result<Self, EmbedError> {
         let Weights { name, folder, revision, config, tokenizer, safetensors } = weights;
         let unusable = |reason: String| {
             EmbedError::Unavailable(format!(
-                "the embedding model in {} cannot be used: {reason}; hint: check EMBEDDING_MODEL_NAME",
+                "the embedding model in {} cannot be used: {reason}; \
+                 hint: check EMBEDDING_MODEL_NAME and EMBEDDING_DEVICE",
                 folder.display()
             ))
         };
@@ -107,13 +118,18 @@ impl MiniLm {
         let model = VarBuilder::from_slice_safetensors(&safetensors, DType::F32, &device)
             .and_then(|tensors| BertModel::load(tensors, &config))
             .map_err(|error| unusable(error.to_string()))?;
-        Ok(Self {
+        let made = Self {
             model,
             unknown_id: tokenizer.token_to_id("[UNK]"),
             tokenizer,
             device,
             fingerprint: format!("{}@{revision}/f32/mean/{read_limit}", name.short()),
-        })
+        };
+        // A driver compiles kernels when it first sees them used, 12 to 17 s on an H100: that is loading.
+        if !made.device.is_cpu() {
+            made.forward(&[0]).map_err(|error| unusable(error.to_string()))?;
+        }
+        Ok(made)
     }
 
     /// Runs the encoder on one sequence: every word piece counts the same, so no mask is needed.
