@@ -21,7 +21,9 @@ use crate::embed::weights::{ModelName, Reach, WeightsSource};
 use crate::embed::worker::EmbedWorker;
 use crate::embed::{EmbedError, Embedder};
 use crate::mcp::server::Server;
-use crate::pipeline::{Calibrations, Ending, Flights, Learning, Pipeline, Sessions, Settings, Trials};
+use crate::pipeline::{
+    Calibrations, Ending, Experiments, Flights, Learning, Pipeline, Sessions, Settings, Trials,
+};
 use crate::providers::anthropic::{self, Anthropic};
 use crate::providers::check::{Contact, contact};
 use crate::providers::fallback::Providers;
@@ -81,6 +83,7 @@ impl App {
             cache_ttl: config.cache_ttl,
             baseline,
             request_deadline: config.request_deadline,
+            default_strategy: config.default_strategy,
             exploration_budget: config.exploration_budget,
             simulated: config.mode == Mode::Simulate,
         };
@@ -97,6 +100,7 @@ impl App {
             learning: Learning::default(),
             sessions: Sessions::default(),
             trials: Trials::default(),
+            experiments: Experiments::default(),
             ending: Ending::default(),
         };
         Ok(Self { config, pipeline, price_lists, team })
@@ -127,7 +131,7 @@ impl App {
 
     /// Makes the MCP server of this program.
     pub fn server(&self) -> Server {
-        Server::new(self.pipeline.clone(), self.config.default_strategy)
+        Server::new(self.pipeline.clone())
     }
 }
 

@@ -1,7 +1,7 @@
 //! `ai-cost-optimizer`: an MCP server that answers a prompt at the lowest cost that still answers it well, and
 //! proves the saving.
 //!
-//! **prompt → exact lookup → embed → semantic lookup → route → provider → price → record → answer**
+//! **prompt → assign → exact lookup → embed → semantic lookup → route → provider → price → record → answer**
 //!
 //! [`pipeline`] reads as that sentence. Decisions are made in pure code and acted on at the edges; imports go
 //! one way, down this list, and a test keeps it so:
@@ -16,6 +16,7 @@
 //! | [`auth`] | adapter: the session of a Supabase user |
 //! | [`embed`], [`store`], [`providers`] | adapters: MiniLM on this machine; SQLite or a Supabase project; HTTP |
 //! | [`pipeline`] | the flow |
+//! | [`dashboard`] | surface: numbers as pictures |
 //! | [`mcp`] | surface: the server, its tools and resources |
 //! | [`app`], [`telemetry`] | composition, logs |
 //! | [`cli`] | surface: the command line |
@@ -51,6 +52,8 @@ pub mod providers;
 pub mod store;
 
 pub mod pipeline;
+
+pub mod dashboard;
 
 pub mod mcp;
 

@@ -1,4 +1,4 @@
-//! The flow of one request: prompt → exact lookup → embed → semantic lookup → route → provider → price →
+//! The flow of one request: prompt → assign → exact lookup → embed → semantic lookup → route → provider → price →
 //! record → answer.
 //!
 //! Whatever is decided is decided in `routing`, `cache` and `cost`; here it is only put in order. Nobody is
@@ -7,6 +7,7 @@
 
 mod asking;
 mod audit;
+mod experiments;
 mod exploration;
 mod flights;
 mod journey;
@@ -16,6 +17,7 @@ mod outcome;
 mod payment;
 mod progress;
 mod sessions;
+mod verdicts;
 mod waiting;
 
 use std::sync::Arc;
@@ -31,7 +33,7 @@ use crate::cost::catalogue::Catalogue;
 use crate::cost::models::Models;
 use crate::cost::savings;
 use crate::domain::answer::Source;
-use crate::domain::decision::Decision;
+use crate::domain::decision::{Decision, StrategyName};
 use crate::domain::model::{ModelRef, ProviderId};
 use crate::domain::money::Usd;
 use crate::domain::prompt::RouteRequest;
@@ -47,6 +49,7 @@ use crate::routing::{Question, strategy};
 use crate::store::Store;
 
 pub use self::audit::Calibrations;
+pub use self::experiments::Experiments;
 pub use self::exploration::Trials;
 use self::flights::Boarding;
 pub use self::flights::Flights;
@@ -57,6 +60,7 @@ use self::lookup::Found;
 pub use self::outcome::{Plan, RouteError, Routed};
 pub use self::progress::Progress;
 pub use self::sessions::Sessions;
+pub use self::verdicts::{Consent, ExperimentError, Launch};
 
 /// Choices that hold for every request.
 #[derive(Debug, Clone)]
@@ -68,6 +72,8 @@ pub struct Settings {
     /// The model that savings are stated against; absent: the first priced one of the best tier.
     pub baseline: Option<ModelRef>,
     pub request_deadline: Duration,
+    /// How a model is chosen for callers that do not say.
+    pub default_strategy: StrategyName,
     /// What trials of other models may cost in a month.
     pub exploration_budget: Usd,
     /// Whether answers are made up on this machine.
@@ -99,6 +105,7 @@ pub struct Pipeline {
     pub learning: Learning,
     pub sessions: Sessions,
     pub trials: Trials,
+    pub experiments: Experiments,
     pub ending: Ending,
 }
 
@@ -115,6 +122,7 @@ impl Pipeline {
     /// with what it may have cost.
     pub async fn route(&self, request: RouteRequest, progress: &Progress) -> Result<Routed, RouteError> {
         let mut journey = Journey::new(request, &self.settings);
+        self.assign(&mut journey).await;
         if let Some(found) = self.find_exact(&mut journey).await {
             return Ok(self.serve(journey, found).await);
         }
@@ -127,7 +135,7 @@ impl Pipeline {
         }
         progress.is_routing();
         let known = self.known_of(&mut journey, embedding).await;
-        let decision = self.decide(&mut journey, &self.providers.ids(), &known)?;
+        let decision = self.decide_in_arms(&mut journey, &self.providers.ids(), &known)?;
         let embedding = known.embedding;
         let key = journey.cache.flight_key();
         match self.flights.board(key, journey.started, journey.intent(&decision), &self.ending.abort) {
@@ -148,6 +156,7 @@ impl Pipeline {
     /// Without any configured provider it plans as if all were.
     pub async fn plan(&self, request: RouteRequest) -> Result<Plan, RouteError> {
         let mut journey = Journey::new(request, &self.settings);
+        self.adopt(&mut journey).await;
         let mut degraded = Vec::new();
         let mut configured = self.providers.ids();
         if configured.is_empty() {
@@ -158,7 +167,7 @@ impl Pipeline {
         let has_outcomes = self.store.has_outcomes().await.unwrap_or(false);
         let embedding = if has_outcomes { self.embed(&mut journey).await } else { None };
         let known = self.known_of(&mut journey, embedding).await;
-        let decision = self.decide(&mut journey, &configured, &known)?;
+        let decision = self.decide_in_arms(&mut journey, &configured, &known)?;
         degraded.append(&mut journey.degraded);
         let mut record = journey.intent(&decision);
         record.source = Some(Source::Plan);

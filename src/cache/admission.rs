@@ -34,6 +34,26 @@ pub enum CachePolicy {
     },
 }
 
+impl CachePolicy {
+    /// Gives the share of hits that may be wrong, where it is bounded.
+    pub const fn error_rate(self) -> Option<f64> {
+        match self {
+            Self::Plain { .. } => None,
+            Self::Calibrated { rate, .. } => Some(rate),
+        }
+    }
+
+    /// Gives the same policy with another bound.
+    #[must_use]
+    pub const fn with_error_rate(self, rate: f64) -> Self {
+        let audit_rate = match self {
+            Self::Plain { .. } => None,
+            Self::Calibrated { audit_rate, .. } => audit_rate,
+        };
+        Self::Calibrated { rate, audit_rate }
+    }
+}
+
 /// What the cache may do for a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {

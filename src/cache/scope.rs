@@ -13,9 +13,9 @@ const VERSION: &str = "scope-1";
 /// Gives the scope of a request: SHA-256 over fields that cannot run into each other.
 ///
 /// Requested quality, pinned model, system prompt, whether a low temperature was asked for, the class of
-/// the output limit (the next power of two), whether there are earlier turns, and the day for prompts that are about
-/// the present. What the earlier turns say is in [`prompt_sha256`], and compared where a prompt is similar.
-pub fn scope_of(request: &RouteRequest, period: Option<&str>) -> ScopeHash {
+/// the output limit (the next power of two), whether there are earlier turns, the day for prompts that are about
+/// the present, and the arms of experiments, which share nothing. What the earlier turns say is in [`prompt_sha256`], and compared where a prompt is similar.
+pub fn scope_of(request: &RouteRequest, period: Option<&str>, arms: &[String]) -> ScopeHash {
     let mut hash = Sha256::new();
     let mut field = |text: &str| {
         hash.update((text.len() as u64).to_le_bytes());
@@ -29,6 +29,7 @@ pub fn scope_of(request: &RouteRequest, period: Option<&str>) -> ScopeHash {
     field(&request.max_output_tokens.checked_next_power_of_two().unwrap_or(u32::MAX).to_string());
     optional(&mut field, period);
     field(if request.context.is_empty() { "0" } else { "turns" });
+    arms.iter().for_each(|arm| field(arm));
     ScopeHash(hash.finalize().into())
 }
 
@@ -85,7 +86,7 @@ mod tests {
 
     /// What is equal before an entry may be found by its prompt.
     fn key(request: &RouteRequest) -> (ScopeHash, [u8; 32]) {
-        (scope_of(request, None), prompt_sha256(request))
+        (scope_of(request, None, &[]), prompt_sha256(request))
     }
 
     #[test]
@@ -108,7 +109,9 @@ mod tests {
         ];
         let keys: HashSet<_> = requests.iter().map(key).collect();
         assert_eq!(keys.len(), requests.len());
-        assert_ne!(scope_of(&request(), None), scope_of(&request(), Some("2026-11-23")));
+        assert_ne!(scope_of(&request(), None, &[]), scope_of(&request(), Some("2026-11-23"), &[]));
+        let arm = |name: &str| scope_of(&request(), None, &[name.to_owned()]);
+        assert!(arm("a") != arm("b") && arm("a") != scope_of(&request(), None, &[]));
         let normal: HashSet<_> =
             requests.iter().map(|request| (key(request).0, normal_sha256(request))).collect();
         assert_eq!(normal.len(), requests.len());
@@ -148,7 +151,7 @@ mod tests {
                     period,
                 )
             );
-            let key = (scope_of(&request, period), prompt_sha256(&request));
+            let key = (scope_of(&request, period, &[]), prompt_sha256(&request));
             let before = seen.entry(key).or_insert_with(|| fields.clone());
             assert_eq!(*before, fields);
         }
@@ -163,6 +166,6 @@ mod tests {
             max_output_tokens: 1_000,
             ..request()
         };
-        assert_eq!(scope_of(&request(), None), scope_of(&other, None));
+        assert_eq!(scope_of(&request(), None, &[]), scope_of(&other, None, &[]));
     }
 }

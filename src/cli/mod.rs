@@ -2,6 +2,7 @@
 
 mod cache_eval;
 mod doctor;
+mod experiment;
 mod login;
 mod migrate;
 mod model;
@@ -62,6 +63,11 @@ enum Command {
     Route(Box<route::RouteArguments>),
     /// Show spend and savings
     Report(report::ReportArguments),
+    /// Compare ways to answer, over real requests
+    Experiment {
+        #[command(subcommand)]
+        command: experiment::ExperimentCommand,
+    },
     /// Sign in to the team's project; the session is kept in the keyring
     Login(login::LoginArguments),
     /// Revoke and forget the session
@@ -105,6 +111,7 @@ impl Arguments {
             None | Some(Command::Serve) => serve::run(config).await,
             Some(Command::Route(arguments)) => route::run(config, *arguments, form).await,
             Some(Command::Report(arguments)) => report::run(config, arguments, form).await,
+            Some(Command::Experiment { command }) => experiment::run(config, command, form).await,
             Some(Command::Login(arguments)) => login::login(&config, arguments, form).await,
             Some(Command::Logout) => login::logout(&config, form).await,
             Some(Command::Migrate(arguments)) => migrate::run(config, &arguments, form).await,

@@ -18,6 +18,10 @@ pub struct RequestId(Uuid);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EntryId(Uuid);
 
+/// Names one experiment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ExperimentId(Uuid);
+
 /// Names the tenant: one authenticated user, or the one fixed user of the local store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct UserId(Uuid);
@@ -41,6 +45,13 @@ impl EntryId {
     }
 }
 
+impl ExperimentId {
+    /// Makes a new id that sorts after all earlier ones.
+    pub fn new() -> Self {
+        Self(Uuid::now_v7())
+    }
+}
+
 impl Default for RequestId {
     fn default() -> Self {
         Self::new()
@@ -48,6 +59,12 @@ impl Default for RequestId {
 }
 
 impl Default for EntryId {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Default for ExperimentId {
     fn default() -> Self {
         Self::new()
     }
@@ -61,6 +78,13 @@ impl FromStr for RequestId {
 }
 
 impl FromStr for EntryId {
+    type Err = NotAnId;
+    fn from_str(text: &str) -> Result<Self, NotAnId> {
+        parse(text).map(Self)
+    }
+}
+
+impl FromStr for ExperimentId {
     type Err = NotAnId;
     fn from_str(text: &str) -> Result<Self, NotAnId> {
         parse(text).map(Self)
@@ -85,6 +109,12 @@ impl fmt::Display for RequestId {
 }
 
 impl fmt::Display for EntryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for ExperimentId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }

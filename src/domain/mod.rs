@@ -7,6 +7,7 @@ pub mod answer;
 pub mod decision;
 pub mod embedding;
 pub mod evidence;
+pub mod exposure;
 pub mod ids;
 pub mod model;
 pub mod money;

@@ -6,6 +6,7 @@ use strum::{Display, EnumString, IntoStaticStr};
 use super::answer::{Attempt, CacheHit, FinishReason, Source};
 use super::decision::{Complexity, Confidence, Quality, StrategyName};
 use super::embedding::Embedding;
+use super::exposure::Exposure;
 use super::ids::{EntryId, RequestId};
 use super::model::ModelRef;
 use super::money::Usd;
@@ -65,6 +66,8 @@ pub struct RequestRecord {
     pub is_audit: bool,
     /// What was expected of each candidate, as `routing` writes and reads it, to learn from once outcomes are known.
     pub forecast: Option<String>,
+    /// The arms of experiments that it was answered by.
+    pub exposures: Vec<Exposure>,
     /// Why nobody answered.
     pub error: Option<String>,
 }

@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 use super::definition::{Arm, Experiment};
 
 impl Experiment {
-    /// Gives the arm of a unit (a session or a request id, see [`Experiment::unit_of`]) and its place among the arms.
+    /// Gives the arm of a unit (a session or a request id) and its place among the arms.
     ///
     /// SHA-256 of salt, experiment and unit is a point in [0, 1), and the arms lie side by side on it, each as wide as its
     /// share. Another experiment hashes another text, so its assignments are independent of these.

@@ -10,7 +10,6 @@ use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 use super::validation::{BadDefinition, check};
 use crate::domain::decision::{ComplexityTier, Quality, StrategyName};
-use crate::domain::ids::RequestId;
 use crate::domain::money::Usd;
 
 /// Units per arm at which intervals are tightest where nothing else is planned.
@@ -128,6 +127,17 @@ impl Arm {
             system_prefix: None,
             cache_error_rate: None,
         }
+    }
+
+    /// Lists what it sets.
+    pub fn knobs(&self) -> impl Iterator<Item = Knob> {
+        let sets_route = self.strategy.is_some() || self.quality.is_some() || self.model.is_some();
+        let knobs = [
+            (Knob::Route, sets_route),
+            (Knob::SystemPrefix, self.system_prefix.is_some()),
+            (Knob::CacheErrorRate, self.cache_error_rate.is_some()),
+        ];
+        knobs.into_iter().filter(|(_, is_set)| *is_set).map(|(knob, _)| knob)
     }
 }
 
@@ -282,27 +292,7 @@ impl Experiment {
 
     /// Lists what its arms set.
     pub fn knobs(&self) -> BTreeSet<Knob> {
-        let mut knobs = BTreeSet::new();
-        for arm in &self.0.arms {
-            if arm.strategy.is_some() || arm.quality.is_some() || arm.model.is_some() {
-                knobs.insert(Knob::Route);
-            }
-            if arm.system_prefix.is_some() {
-                knobs.insert(Knob::SystemPrefix);
-            }
-            if arm.cache_error_rate.is_some() {
-                knobs.insert(Knob::CacheErrorRate);
-            }
-        }
-        knobs
-    }
-
-    /// Gives the name of the unit that a request belongs to; `None`: it takes no part.
-    pub fn unit_of(&self, request: RequestId, session: Option<&str>) -> Option<String> {
-        match self.0.unit {
-            AssignmentUnit::Request => Some(request.to_string()),
-            AssignmentUnit::Session => session.map(str::to_owned),
-        }
+        self.0.arms.iter().flat_map(Arm::knobs).collect()
     }
 
     /// Gives the direction that is better.

@@ -27,6 +27,17 @@ pub struct Estimate {
     pub units: f64,
     /// Units; of two arms, the smaller one's.
     pub fewest: f64,
+    /// Of a difference.
+    pub(super) control: Option<Control>,
+}
+
+/// The mean that a difference is a share of.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Control {
+    mean: f64,
+    variance: f64,
+    /// Of this mean with the one that the difference starts from, after what was known before.
+    covariance: f64,
 }
 
 impl Estimate {
@@ -44,6 +55,7 @@ impl Estimate {
             skewness: skewness(moments.third / moments.units.powi(2), standard_error),
             units: moments.units,
             fewest: sums.units,
+            control: None,
         };
         let is_usable = metric.is_bounded() || estimate.skewness.abs() <= MOST_SKEWED;
         (is_usable && standard_error > 0.0).then_some(estimate)
@@ -58,7 +70,8 @@ impl Estimate {
     /// The standard error is the larger of Welch's and the one of a variance that the arms share: a small arm that has seen
     /// no rare outcome yet would otherwise be surest where it knows least.
     pub fn difference(metric: Metric, control: &Sums, treatment: &Sums) -> Option<Self> {
-        let means = treatment.mean()? - control.mean()?;
+        let mean = control.mean()?;
+        let means = treatment.mean()? - mean;
         let fewest = treatment.units.min(control.units);
         let [control, treatment] = [control, treatment].map(|sums| with_ends(metric, sums).moments());
         let (control, treatment) = (control?, treatment?);
@@ -86,6 +99,11 @@ impl Estimate {
             skewness: skewness(third, standard_error),
             units: 2.0 / inverse,
             fewest,
+            control: Some(Control {
+                mean,
+                variance: control.residual / control.units,
+                covariance: ((control.residual - slope * control.covariance) / control.units).max(0.0),
+            }),
         };
         (estimate.value.is_finite() && standard_error > 0.0).then_some(estimate)
     }
@@ -109,6 +127,24 @@ impl Estimate {
         (end(radius), end(-radius))
     }
 
+    /// Gives a difference's interval as a share of control's mean, from its interval in the metric's unit; `None` where that mean
+    /// may be 0.
+    ///
+    /// E. C. Fieller, "Some problems in interval estimation", JRSS B 16 (1954): the shares r for which treatment less
+    /// (1 + r) · control is no further from 0 than the interval reaches.
+    pub fn relative(&self, (low, high): (f64, f64)) -> Option<(f64, f64)> {
+        let Control { mean, variance, covariance } = self.control?;
+        let reach = (self.value - low).max(high - self.value) / self.standard_error;
+        let square = mean * mean - reach * reach * variance;
+        let half = self.value * mean + reach * reach * covariance;
+        let rest = self.value * self.value - (reach * self.standard_error).powi(2);
+        let root = (half * half - square * rest).sqrt();
+        let (one, other) = ((half - root) / square, (half + root) / square);
+        // A share of what is below 0 has its sign turned.
+        let (one, other) = if mean < 0.0 { (-other, -one) } else { (one, other) };
+        (square > 0.0 && one.is_finite() && other.is_finite()).then_some((one, other))
+    }
+
     /// Gives how many standard errors the estimate is away from `null`: the radius of the interval that just reaches it.
     pub fn distance(&self, null: f64) -> f64 {
         let plain = (self.value - null) / self.standard_error;
@@ -128,6 +164,11 @@ impl Estimate {
             skewness: self.skewness / growth.sqrt(),
             units,
             fewest: self.fewest * growth,
+            control: self.control.map(|control| Control {
+                variance: control.variance / growth,
+                covariance: control.covariance / growth,
+                ..control
+            }),
             ..*self
         }
     }

@@ -56,6 +56,7 @@ mod tests {
                     skewness: 0.0,
                     units: 60.0,
                     fewest: 30.0,
+                    control: None,
                 };
                 let (low, high) = welch_interval(&estimate, alpha).expect("an interval");
                 assert!(low < 0.0 && (low + high).abs() < 1e-9, "{freedom} {alpha}: {low} {high}");
@@ -74,6 +75,7 @@ mod tests {
             skewness: 0.0,
             units: 60.0,
             fewest: 30.0,
+            control: None,
         };
         assert_eq!((welch_interval(&nothing, 0.05), welch_p_value(&nothing, 1.0)), (None, 1.0));
     }

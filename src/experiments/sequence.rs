@@ -60,7 +60,7 @@ mod tests {
             null in -9.0..9.0_f64, units in 30.0..1e5_f64, skewness in -2.0..2.0_f64, alpha in 0.001..0.3_f64,
         ) {
             let estimate = Estimate {
-                value: 0.0, standard_error: 1.0, plain_error: 1.0, freedom: 9.0, skewness, units, fewest: units,
+                value: 0.0, standard_error: 1.0, plain_error: 1.0, freedom: 9.0, skewness, units, fewest: units, control: None,
             };
             let sequence = Sequence::new(alpha, 1_000.0);
             let radius = sequence.radius(units);

@@ -65,6 +65,11 @@ impl Sums {
         (self.outcomes > 0.0 && self.total.is_finite()).then(|| self.total / self.outcomes)
     }
 
+    /// Gives the variance of a unit's part in the mean; `None` below two units.
+    pub fn variance(&self) -> Option<f64> {
+        self.moments().map(|moments| moments.residual)
+    }
+
     fn of(unit: Unit) -> Self {
         let Unit { outcomes, total, before } = unit;
         if !(outcomes > 0.0 && [outcomes, total, before].iter().all(|number| number.is_finite())) {

@@ -17,6 +17,7 @@ use super::judge::Judge;
 use super::needed::{Needed, needed};
 use super::sample_ratio::sample_ratio_p_value;
 use super::sums::Sums;
+use super::timeline::Moment;
 use super::why::why;
 use crate::domain::money::Usd;
 
@@ -73,6 +74,8 @@ pub enum GuardrailStatus {
 pub struct ArmReport {
     pub name: String,
     pub units: u64,
+    /// Units with a known outcome of the metric.
+    pub known_units: u64,
     pub requests: u64,
     /// Known outcomes of the metric.
     pub outcomes: f64,
@@ -92,6 +95,8 @@ pub struct Comparison {
     pub effect: Option<f64>,
     /// Of control's mean.
     pub effect_percent: Option<f64>,
+    /// Of the effect in percent of control's mean; absent where that may be 0.
+    pub interval_percent: Option<(f64, f64)>,
     /// Of the effect; with those of all other claims it holds with the chance 1 − α. Holm's procedure, which gives the
     /// verdict, may be surer of 0 than it.
     pub interval: Option<(f64, f64)>,
@@ -133,6 +138,13 @@ pub struct Report {
     pub sample_ratio: SampleRatio,
     pub spend: Usd,
     pub needed: Option<Needed>,
+}
+
+impl Report {
+    /// Gives the requests of all arms together.
+    pub fn requests(&self) -> u64 {
+        self.arms.iter().fold(0, |sum, arm| sum.saturating_add(arm.requests))
+    }
 }
 
 /// A statement about a treatment in one metric.
@@ -177,6 +189,10 @@ pub fn report(experiment: &Experiment, observed: &[Observed]) -> Report {
         arm: name(claim.arm),
         effect: claim.estimate.map(|estimate| estimate.value),
         effect_percent: claim.estimate.and_then(|estimate| percent(estimate.value)),
+        interval_percent: claim
+            .interval
+            .and_then(|interval| claim.estimate?.relative(interval))
+            .map(in_percent),
         interval: claim.interval,
         p_adjusted: claim.p_adjusted,
         verdict: *verdict,
@@ -214,12 +230,26 @@ pub fn report(experiment: &Experiment, observed: &[Observed]) -> Report {
     report
 }
 
+/// Gives the effect of a treatment on the metric as of a moment, with its interval; `None` where it is too early for one.
+pub fn effect_at(experiment: &Experiment, moment: &Moment, place: usize) -> Option<(f64, (f64, f64))> {
+    let metric = experiment.definition().metric;
+    let outcomes: f64 = moment.arms.iter().map(|sums| sums.outcomes).sum();
+    let estimate = Estimate::difference(metric, moment.arms.first()?, moment.arms.get(place)?)?;
+    let interval = Judge::new(experiment, outcomes as u64).interval(&estimate)?;
+    Some((estimate.value, interval))
+}
+
+fn in_percent((low, high): (f64, f64)) -> (f64, f64) {
+    (100.0 * low, 100.0 * high)
+}
+
 fn arm_report(name: String, arm: &Observed, metric: Metric, judge: Judge) -> ArmReport {
     let sums = arm.of(metric);
     let missing = if arm.requests > 0 { 1.0 - sums.outcomes / arm.requests as f64 } else { 0.0 };
     ArmReport {
         name,
         units: arm.units,
+        known_units: sums.units as u64,
         requests: arm.requests,
         outcomes: sums.outcomes,
         missing: missing.clamp(0.0, 1.0),

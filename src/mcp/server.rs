@@ -20,12 +20,12 @@ use super::metrics;
 use super::schema::portable;
 use super::subscriptions::{Subscriptions, failed, known};
 use super::tools::refused;
-use crate::domain::decision::StrategyName;
 use crate::pipeline::Pipeline;
 
 const INSTRUCTIONS: &str = "Answers prompts at the lowest cost that still answers them well. Call route_prompt to \
 have a prompt answered (dry_run to see candidates and prices first), rate_response to say whether the answer was \
-good, cost_report for spend and savings, forget_cache to drop stored answers.";
+good, cost_report for spend and savings, forget_cache to drop stored answers, start_experiment to find out which of \
+two ways is better, and experiment_report for what it proves so far.";
 
 /// How long clients may keep the list of tools, which never changes while the program runs.
 const LIST_TTL_MS: u64 = 3_600_000;
@@ -34,7 +34,6 @@ const LIST_TTL_MS: u64 = 3_600_000;
 #[derive(Clone)]
 pub struct Server {
     pipeline: Pipeline,
-    pub(super) default_strategy: StrategyName,
     tools: Arc<ToolRouter<Self>>,
     pub(super) subscriptions: Arc<Subscriptions>,
 }
@@ -46,22 +45,20 @@ impl std::fmt::Debug for Server {
 }
 
 impl Server {
-    /// Makes a server over a pipeline; `default_strategy` is for callers that name none.
-    pub fn new(pipeline: Pipeline, default_strategy: StrategyName) -> Self {
+    /// Makes a server over a pipeline.
+    pub fn new(pipeline: Pipeline) -> Self {
         let mut tools = Self::route_prompt_tool()
             + Self::cost_report_tool()
             + Self::rate_response_tool()
-            + Self::forget_cache_tool();
+            + Self::forget_cache_tool()
+            + Self::start_experiment_tool()
+            + Self::experiment_report_tool()
+            + Self::stop_experiment_tool();
         for route in tools.map.values_mut() {
             route.attr.input_schema = portable(&route.attr.input_schema);
             route.attr.output_schema = route.attr.output_schema.as_ref().map(|schema| portable(schema));
         }
-        Self {
-            pipeline,
-            default_strategy,
-            tools: Arc::new(tools),
-            subscriptions: Arc::new(Subscriptions::new()),
-        }
+        Self { pipeline, tools: Arc::new(tools), subscriptions: Arc::new(Subscriptions::new()) }
     }
 
     /// Gives the pipeline.

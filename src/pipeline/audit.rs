@@ -35,6 +35,8 @@ type Kept = HashMap<EvidenceKey, (Instant, Arc<Known>)>;
 #[derive(Debug)]
 pub(super) struct Known {
     pub(super) calibration: Calibration,
+    /// The bound that it was made for.
+    rate: f64,
     audits: u64,
 }
 
@@ -78,7 +80,9 @@ impl Pipeline {
     ) -> Option<(&'a Neighbour, f64, Option<f64>)> {
         let request = &journey.request;
         let prompt = &Conversation::read(&transcript(&request.context, request.prompt.as_str()));
-        let (rate, audit_rate) = match self.settings.cache_policy {
+        let usual = self.settings.cache_policy;
+        let policy = journey.cache_error_rate.map_or(usual, |rate| usual.with_error_rate(rate));
+        let (rate, audit_rate) = match policy {
             CachePolicy::Plain { threshold } => {
                 let Candidate { neighbour, scores } = nearest_that_agrees(prompt, neighbours, threshold)?;
                 return Some((neighbour, scores.verified, None));
@@ -93,7 +97,7 @@ impl Pipeline {
                 return None;
             }
         };
-        let Known { calibration, audits } = &*known;
+        let Known { calibration, audits, .. } = &*known;
         let audit_rate = audit_rate.unwrap_or_else(|| calibration::audit_rate(*audits));
         let serves =
             calibration.threshold().is_some_and(|threshold| threshold.serves(scores.cell(Weight::WHOLE)));
@@ -111,12 +115,12 @@ impl Pipeline {
 
     /// Finds what is known of a scope.
     async fn known(&self, key: &EvidenceKey, rate: f64) -> Result<Arc<Known>, StoreError> {
-        if let Some(known) = self.calibrations.get(key) {
+        if let Some(known) = self.calibrations.get(key).filter(|known| known.rate == rate) {
             return Ok(known);
         }
         let evidence = self.store.cache_evidence(key.clone()).await?;
         let audits = evidence.scope.iter().map(|(_, counts)| counts.audits).sum();
-        let known = Arc::new(Known { calibration: Calibration::read(rate, &evidence), audits });
+        let known = Arc::new(Known { calibration: Calibration::read(rate, &evidence), rate, audits });
         self.calibrations.put(key.clone(), &known);
         if known.calibration.is_broken() {
             tracing::warn!(

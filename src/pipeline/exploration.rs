@@ -83,6 +83,7 @@ impl Pipeline {
         };
         journey.forecast = journey.forecast.map(|forecast| forecast.of_trial(open.len()));
         journey.id = RequestId::new();
+        journey.exposures.clear();
         let mut record = journey.intent(&Decision {
             candidates: vec![candidate.clone()],
             reason: format!("a trial beside request {}, for routing to learn from", answered.id),

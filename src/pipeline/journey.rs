@@ -9,6 +9,7 @@ use super::Settings;
 use super::audit::Comparand;
 use super::lookup::CachePlan;
 use crate::domain::decision::{Candidate, Decision};
+use crate::domain::exposure::Exposure;
 use crate::domain::ids::RequestId;
 use crate::domain::money::Usd;
 use crate::domain::prompt::RouteRequest;
@@ -38,6 +39,12 @@ pub(super) struct Journey {
     pub(super) escalation: Option<Escalation>,
     /// What is to be added to the reason.
     pub(super) remark: Option<String>,
+    /// The arms of experiments that it is answered by.
+    pub(super) exposures: Vec<Exposure>,
+    /// Bound on wrong answers per semantic hit, where an arm sets one.
+    pub(super) cache_error_rate: Option<f64>,
+    /// The request as it came, where an arm changed it.
+    pub(super) own: Option<Box<RouteRequest>>,
 }
 
 impl Journey {
@@ -49,7 +56,7 @@ impl Journey {
             id: RequestId::new(),
             at,
             started: Instant::now(),
-            cache: CachePlan::new(&request, at, settings.cache_ttl),
+            cache: CachePlan::new(&request, at, settings.cache_ttl, &[]),
             request,
             degraded: Vec::new(),
             comparand: None,
@@ -58,6 +65,9 @@ impl Journey {
             learned: Arc::default(),
             escalation: None,
             remark: None,
+            exposures: Vec::new(),
+            cache_error_rate: None,
+            own: None,
         }
     }
 
@@ -93,6 +103,7 @@ impl Journey {
             cache: None,
             is_audit: false,
             forecast: None,
+            exposures: self.exposures.clone(),
             error: None,
         }
     }

@@ -58,13 +58,14 @@ pub(super) struct Found {
 }
 
 impl CachePlan {
-    pub(super) fn new(request: &RouteRequest, at: Timestamp, stable_ttl: Duration) -> Self {
+    /// Makes a plan; `arms` names those of experiments that the request belongs to.
+    pub(super) fn new(request: &RouteRequest, at: Timestamp, stable_ttl: Duration, arms: &[String]) -> Self {
         let prompt = request.prompt.as_str();
         let volatility = Volatility::of(prompt);
         Self {
             admission: admission(request, volatility),
             is_read: request.cache == CacheMode::Use,
-            scope: scope_of(request, period(volatility, at).as_deref()),
+            scope: scope_of(request, period(volatility, at).as_deref(), arms),
             ttl: volatility.ttl(stable_ttl),
             prompt_sha256: prompt_sha256(request),
             is_cut: false,

@@ -99,6 +99,7 @@ impl Pipeline {
                 self.sessions.note(record.session.as_deref(), record.reference.as_ref(), &record.usage);
                 self.keep_judged(&journey);
                 self.learn_ending(&record);
+                self.watch_limits(&record);
             }
             Err(error) => {
                 tracing::error!(request.id = %journey.id, %error, "a paid request was not recorded; its intent stands");

@@ -170,7 +170,10 @@ impl Pipeline {
     /// Records a request that nobody was paid for; if that fails, its answer is given all the same.
     pub(super) async fn record_unpaid(&self, journey: &mut Journey, record: &RequestRecord) {
         match self.store.record_request(record.clone(), None).await {
-            Ok(recorded) => journey.note(&recorded),
+            Ok(recorded) => {
+                journey.note(&recorded);
+                self.watch_limits(record);
+            }
             Err(error) => {
                 tracing::error!(request.id = %journey.id, %error, "a request that cost nothing was not recorded");
                 journey.degrade(format!("this request is in no report: {error}"));

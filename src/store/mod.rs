@@ -3,6 +3,7 @@
 //! It decides nothing: what may be served or stored is `cache`'s business, what a call cost is
 //! `cost`'s. Each method is one transaction.
 
+mod exposures;
 pub mod local;
 pub mod supabase;
 
@@ -16,12 +17,18 @@ use jiff::civil::Date;
 
 use crate::auth::AuthError;
 use crate::domain::evidence::{CacheEvidence, EvidenceKey, Label};
-use crate::domain::ids::RequestId;
+use crate::domain::ids::{ExperimentId, RequestId};
 use crate::domain::model::ModelRef;
 use crate::domain::outcome::{DayOfModel, KeptRouting, Outcome, OutcomeQuery};
 use crate::domain::rating::{Rating, RatingEffect};
 use crate::domain::record::{CacheEntry, Forget, Neighbour, RequestRecord, ScopeHash, StoredEmbedding};
 use crate::domain::report::{CacheStats, Report, ReportQuery};
+use crate::experiments::definition::Metric;
+use crate::experiments::lifecycle::{Change, Kept, Which};
+use crate::experiments::outcomes::Outcome as ExperimentOutcome;
+use crate::experiments::planning::{Past, PastQuery};
+use crate::experiments::timeline::Moment;
+use crate::experiments::verdict::Observed;
 
 /// Why the store did not do it, by what the caller can do about it.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -99,6 +106,20 @@ pub enum Recorded {
     /// The store will never take it; it is put aside on this machine.
     Aside {
         code: String,
+    },
+}
+
+/// What came of starting an experiment.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Started {
+    New,
+    /// One with the same idempotency key was there already.
+    Before(Box<Kept>),
+    NameTaken,
+    /// An active experiment sets the same.
+    KnobTaken {
+        knob: String,
+        by: String,
     },
 }
 
@@ -198,6 +219,37 @@ pub trait Store: Send + Sync {
 
     /// Ends an epoch of a scope, unless it is over: labels count in the next one.
     async fn end_epoch(&self, key: EvidenceKey, epoch: u32) -> Result<(), StoreError>;
+
+    /// Keeps a new experiment, unless something is in its way; nothing is kept then.
+    async fn start_experiment(&self, new: Kept) -> Result<Started, StoreError>;
+
+    /// Lists experiments, newest first.
+    async fn experiments(&self, which: Which) -> Result<Vec<Kept>, StoreError>;
+
+    /// Changes an experiment; says whether it was there, and in a state to be changed so.
+    async fn change_experiment(&self, id: ExperimentId, change: Change) -> Result<bool, StoreError>;
+
+    /// Sums up what was seen of each arm, by its place; the last ones may be missing.
+    async fn experiment_statistics(&self, id: ExperimentId) -> Result<Vec<Observed>, StoreError>;
+
+    /// Sums up what was known of a metric at so many times, from the first outcome to the last.
+    async fn experiment_timeline(
+        &self,
+        id: ExperimentId,
+        metric: Metric,
+        points: usize,
+    ) -> Result<Vec<Moment>, StoreError>;
+
+    /// Lists the requests of an experiment in the order in which they came, from after one on.
+    async fn experiment_outcomes(
+        &self,
+        id: ExperimentId,
+        after: Option<RequestId>,
+        limit: u32,
+    ) -> Result<Vec<ExperimentOutcome>, StoreError>;
+
+    /// Sums up past requests, for an experiment to be planned by.
+    async fn past_outcomes(&self, query: PastQuery) -> Result<Past, StoreError>;
 
     /// Sums requests.
     async fn cost_report(&self, query: ReportQuery) -> Result<Report, StoreError>;

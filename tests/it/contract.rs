@@ -43,8 +43,7 @@ fn every_tool_has_a_title_and_says_what_it_touches() {
 
 #[test]
 fn the_list_of_tools_leaves_the_model_room_to_think() {
-    // JSON has at least three characters to a token with the tokenizers in use.
-    let tokens = |value: &Value| value.to_string().len() / 3;
+    let tokens = |value: &Value| tiktoken_rs::o200k_base_singleton().count_ordinary(&value.to_string());
     let tools = tools();
     let whole = tokens(&serde_json::to_value(&tools).unwrap());
     let without_output: Vec<Tool> = tools

@@ -6,6 +6,7 @@
     reason = "a test whose setting cannot be built, or that meets an answer of another shape, has failed"
 )]
 
+mod arms;
 mod audits;
 mod auth;
 mod cache_eval;

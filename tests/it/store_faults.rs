@@ -206,7 +206,7 @@ fn a_full_disk_stops_payments_and_room_lets_them_go_on() {
         assert!(text.contains(word), "`{word}` is not in `{text}`");
     }
     assert_eq!(provider.asked().len(), recorded.len() + unrecorded, "somebody was paid unrecorded");
-    assert!(unrecorded <= 1, "{unrecorded} answers were paid for with a full disk");
+    assert!(unrecorded <= 2, "{unrecorded} answers were paid for with a full disk");
     disk.grow("8m");
     let output = conversation.done("route_prompt", &ask(0));
     recorded.insert(at(&output, "/request_id").as_str().unwrap().to_owned());

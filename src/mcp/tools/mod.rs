@@ -1,9 +1,12 @@
 //! One file a tool: read the arguments, call the pipeline or the store, word the result.
 
 mod cost_report;
+mod experiment_report;
 mod forget_cache;
 mod rate_response;
 mod route_prompt;
+mod start_experiment;
+mod stop_experiment;
 
 use std::fmt::Display;
 

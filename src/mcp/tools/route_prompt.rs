@@ -44,7 +44,7 @@ impl Server {
             Ok(input) => input,
             Err(problem) => return refused(problem),
         };
-        let wish = match input.into_wish(self.default_strategy) {
+        let wish = match input.into_wish(self.pipeline().settings.default_strategy) {
             Ok(wish) => wish,
             Err(problem) => return refused(problem),
         };

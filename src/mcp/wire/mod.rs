@@ -3,10 +3,13 @@
 //! Fields that do not apply are absent. Money is in decimal US dollars, exact to the pico-dollar below
 //! $2,251; the snapshots in `tests/` guard the shape.
 
+pub mod experiment;
+pub mod outcomes;
 pub mod plan;
 pub mod report;
 pub mod request;
 pub mod route;
+pub mod verdict;
 
 use rmcp::model::JsonObject;
 use serde::de::DeserializeOwned;

@@ -80,7 +80,7 @@ enum RoleInput {
 
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-enum QualityInput {
+pub(super) enum QualityInput {
     Economy,
     Balanced,
     Best,
@@ -88,7 +88,7 @@ enum QualityInput {
 
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-enum StrategyInput {
+pub(super) enum StrategyInput {
     Complexity,
     Learning,
     Hybrid,

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::domain::answer::{Attempt, CacheHit};
 use crate::domain::decision::Complexity;
+use crate::domain::exposure::Exposure;
 use crate::domain::record::{Baseline, RequestRecord};
 use crate::domain::usage::Usage;
 use crate::mcp::wire::plan::CandidateOutput;
@@ -52,6 +53,8 @@ pub struct RouteOutput {
     finish_reason: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     attempts: Vec<AttemptOutput>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    experiment: Option<ExperimentOutput>,
     /// What did not work, with the way out
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) degraded: Vec<String>,
@@ -103,6 +106,15 @@ struct LatencyOutput {
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
+struct ExperimentOutput {
+    name: String,
+    arm: String,
+    /// The experiment is over, and the arm the default since
+    #[serde(skip_serializing_if = "super::is_false")]
+    adopted: bool,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
 struct AttemptOutput {
     provider: String,
     model: String,
@@ -116,6 +128,7 @@ impl RouteOutput {
     /// Words a record; `text` and what surrounds it are the caller's.
     pub(super) fn of(record: &RequestRecord) -> Self {
         let reference = record.reference.as_ref();
+        let mut arms = shown_first(&record.exposures);
         let overhead = record.latency_ms.saturating_sub(record.provider_latency_ms);
         Self {
             request_id: Some(record.id.to_string()),
@@ -125,7 +138,7 @@ impl RouteOutput {
             model: reference.map(|reference| reference.model.clone()),
             strategy: record.strategy.to_string(),
             confidence: record.confidence.map(|confidence| confidence.to_string()),
-            reason: record.reason.clone(),
+            reason: reason_with(&record.reason, &record.exposures),
             complexity: record.complexity.map(ComplexityOutput::from),
             cache: record.cache.as_ref().map(CacheOutput::from),
             usage: record.cache.is_none().then(|| UsageOutput::from(record.usage)),
@@ -141,6 +154,7 @@ impl RouteOutput {
             }),
             finish_reason: record.finish_reason.map(|reason| reason.to_string()),
             attempts: record.attempts.iter().map(AttemptOutput::from).collect(),
+            experiment: arms.next(),
             degraded: Vec::new(),
             simulated: false,
             candidates: Vec::new(),
@@ -180,11 +194,36 @@ impl RouteOutput {
         if let Some(reason) = self.finish_reason.as_deref().filter(|reason| *reason != "stop") {
             text.push_str(&format!(" · finish_reason {reason}"));
         }
+        if let Some(experiment) = &self.experiment {
+            let adopted = if experiment.adopted { ", the default since" } else { "" };
+            text.push_str(&format!(" · experiment {}, arm {}{adopted}", experiment.name, experiment.arm));
+        }
         for problem in &self.degraded {
             text.push_str(&format!("\nnote: {problem}"));
         }
         text
     }
+}
+
+/// Lists arms, those of experiments that run first.
+fn shown_first(exposures: &[Exposure]) -> impl Iterator<Item = ExperimentOutput> {
+    let (assigned, adopted): (Vec<_>, Vec<_>) =
+        exposures.iter().partition(|exposure| exposure.unit.is_some());
+    assigned.into_iter().chain(adopted).map(|exposure| ExperimentOutput {
+        name: exposure.experiment.clone(),
+        arm: exposure.arm.clone(),
+        adopted: exposure.unit.is_none(),
+    })
+}
+
+/// Names the arms beyond the one that has its own field.
+fn reason_with(reason: &str, exposures: &[Exposure]) -> String {
+    let mut text = reason.to_owned();
+    for ExperimentOutput { name, arm, adopted } in shown_first(exposures).skip(1) {
+        let is = if adopted { "arm adopted" } else { "arm" };
+        text.push_str(&format!("; also of experiment `{name}`, {is} `{arm}`"));
+    }
+    text
 }
 
 impl From<Routed> for RouteOutput {

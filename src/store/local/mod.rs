@@ -7,13 +7,16 @@ mod cache;
 mod calibration;
 mod columns;
 mod eviction;
+mod experiments;
 mod feedback;
 mod outcomes;
+mod past;
 mod performance;
 mod periods;
 mod quantised;
 mod report;
 mod requests;
+mod results;
 mod routing_feedback;
 mod routing_state;
 pub(in crate::store) mod schema;
@@ -33,14 +36,20 @@ use rusqlite::Connection;
 use self::outcomes::Outcomes;
 use self::thread::StoreThread;
 use self::vectors::Vectors;
-use super::{ExactQuery, ForgetMode, NearestQuery, Recorded, Store, StoreError};
+use super::{ExactQuery, ForgetMode, NearestQuery, Recorded, Started, Store, StoreError};
 use crate::domain::evidence::{CacheEvidence, EvidenceKey, Label};
-use crate::domain::ids::RequestId;
+use crate::domain::ids::{ExperimentId, RequestId};
 use crate::domain::model::ModelRef;
 use crate::domain::outcome::{DayOfModel, KeptRouting, Outcome, OutcomeQuery};
 use crate::domain::rating::{Rating, RatingEffect};
 use crate::domain::record::{CacheEntry, Forget, Neighbour, RequestRecord, StoredEmbedding};
 use crate::domain::report::{CacheStats, Report, ReportQuery};
+use crate::experiments::definition::Metric;
+use crate::experiments::lifecycle::{Change, Kept, Which};
+use crate::experiments::outcomes::Outcome as ExperimentOutcome;
+use crate::experiments::planning::{Past, PastQuery};
+use crate::experiments::timeline::Moment;
+use crate::experiments::verdict::Observed;
 
 pub use self::schema::SCHEMA_VERSION;
 
@@ -104,7 +113,17 @@ impl Store for LocalStore {
     }
 
     async fn begin_request(&self, intent: RequestRecord) -> Result<Recorded, StoreError> {
-        self.requests.run(move |open| requests::write(&open.connection, &intent)).await?;
+        self.requests
+            .run(move |open| {
+                if intent.exposures.is_empty() {
+                    return requests::write(&open.connection, &intent);
+                }
+                let transaction = open.connection.transaction()?;
+                requests::write(&transaction, &intent)?;
+                results::write(&transaction, &intent)?;
+                transaction.commit()
+            })
+            .await?;
         Ok(Recorded::Now)
     }
 
@@ -118,6 +137,7 @@ impl Store for LocalStore {
             .run(move |open| {
                 let transaction = open.connection.transaction()?;
                 requests::write(&transaction, &record)?;
+                results::write(&transaction, &record)?;
                 routing_feedback::write(&transaction, &record, embedding.as_ref())?;
                 if let Some(hit) = &record.cache {
                     cache::count_hit(&transaction, hit.entry_id)?;
@@ -147,6 +167,7 @@ impl Store for LocalStore {
                 let transaction = open.connection.transaction()?;
                 let effect = feedback::rate(&transaction, &rating, now)?;
                 routing_feedback::rate(&transaction, &rating)?;
+                results::rate(&transaction, request_id, rating.score.get(), now)?;
                 open.vectors.expect_changes();
                 transaction.commit()?;
                 Ok(effect)
@@ -246,6 +267,51 @@ impl Store for LocalStore {
                 transaction.commit()
             })
             .await
+    }
+
+    async fn start_experiment(&self, new: Kept) -> Result<Started, StoreError> {
+        self.requests
+            .run(move |open| {
+                let transaction = open.connection.transaction()?;
+                let started = experiments::start(&transaction, &new)?;
+                transaction.commit()?;
+                Ok(started)
+            })
+            .await
+    }
+
+    async fn experiments(&self, which: Which) -> Result<Vec<Kept>, StoreError> {
+        self.requests.run(move |open| experiments::list(&open.connection, &which)).await
+    }
+
+    async fn change_experiment(&self, id: ExperimentId, change: Change) -> Result<bool, StoreError> {
+        self.requests.run(move |open| experiments::change(&open.connection, id, &change)).await
+    }
+
+    async fn experiment_statistics(&self, id: ExperimentId) -> Result<Vec<Observed>, StoreError> {
+        self.reports.run(move |open| results::statistics(&open.connection, id)).await
+    }
+
+    async fn experiment_timeline(
+        &self,
+        id: ExperimentId,
+        metric: Metric,
+        points: usize,
+    ) -> Result<Vec<Moment>, StoreError> {
+        self.reports.run(move |open| results::timeline(&open.connection, id, metric, points)).await
+    }
+
+    async fn experiment_outcomes(
+        &self,
+        id: ExperimentId,
+        after: Option<RequestId>,
+        limit: u32,
+    ) -> Result<Vec<ExperimentOutcome>, StoreError> {
+        self.reports.run(move |open| results::outcomes(&open.connection, id, after, limit)).await
+    }
+
+    async fn past_outcomes(&self, query: PastQuery) -> Result<Past, StoreError> {
+        self.reports.run(move |open| past::past(&open.connection, &query)).await
     }
 
     async fn cost_report(&self, query: ReportQuery) -> Result<Report, StoreError> {

@@ -8,11 +8,13 @@ use serde_json::json;
 use super::columns::{count, model_if_any, money, named, named_if_any, time, tokens, unreadable, whole};
 use crate::domain::answer::{Attempt, CacheHit};
 use crate::domain::decision::Complexity;
+use crate::domain::exposure::Exposure;
 use crate::domain::ids::{EntryId, RequestId, UserId};
 use crate::domain::model::ModelRef;
 use crate::domain::money::Usd;
 use crate::domain::record::{Baseline, RequestRecord};
 use crate::domain::usage::Usage;
+use crate::store::exposures::ExposureRow;
 
 /// Inserts a request or replaces what is known of it; the time at which it came stays, and an end is never turned
 /// back into an intent.
@@ -58,6 +60,7 @@ pub(super) fn write(connection: &Connection, record: &RequestRecord) -> rusqlite
         ":cache_age_seconds": record.cache.as_ref().map(|hit| whole(hit.age_seconds)),
         ":is_audit": record.is_audit,
         ":forecast": record.forecast,
+        ":exposures": write_exposures(record),
         ":error": record.error,
     })?;
     Ok(())
@@ -94,6 +97,7 @@ pub(super) fn find(
 fn record(row: &Row<'_>) -> rusqlite::Result<RequestRecord> {
     let tags: String = row.get(5)?;
     let attempts: String = row.get(29)?;
+    let exposures: String = row.get(38)?;
     let score: Option<f64> = row.get(8)?;
     let complexity = score.zip(named_if_any(row, 9)?).map(|(score, tier)| Complexity { score, tier });
     let baseline = model_if_any(row, 23)?.zip(money(row, 25)?);
@@ -139,6 +143,7 @@ fn record(row: &Row<'_>) -> rusqlite::Result<RequestRecord> {
         }),
         is_audit: row.get(36)?,
         forecast: row.get(37)?,
+        exposures: read_exposures(&exposures).map_err(|error| unreadable(38, error))?,
         finish_reason: named_if_any(row, 33)?,
         error: row.get(34)?,
     })
@@ -186,12 +191,23 @@ fn read_attempts(text: &str) -> Result<Vec<Attempt>, serde_json::Error> {
     serde_json::from_str::<Vec<AttemptRow>>(text)?.into_iter().map(attempt).collect()
 }
 
+fn write_exposures(record: &RequestRecord) -> String {
+    let rows: Vec<ExposureRow> =
+        record.exposures.iter().map(|exposure| ExposureRow::new(exposure, record.id)).collect();
+    json!(rows).to_string()
+}
+
+fn read_exposures(text: &str) -> Result<Vec<Exposure>, serde_json::Error> {
+    let rows = serde_json::from_str::<Vec<ExposureRow>>(text)?.into_iter();
+    rows.map(|row| row.exposure().map_err(serde_json::Error::custom)).collect()
+}
+
 /// The columns that [`record`] reads, in its order.
 const COLUMNS: &str = "id, created_at, status, prompt_sha256, session, tags, quality, strategy, complexity_score, \
      complexity_tier, confidence, reason, source, provider, model, input_tokens, cached_input_tokens, \
      cache_write_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, cost_pico, cost_estimated, \
      baseline_provider, baseline_model, baseline_cost_pico, worst_case_pico, latency_ms, provider_latency_ms, attempts, \
-     cache_entry_id, similarity, cache_age_seconds, finish_reason, error, cache_score, is_audit, forecast";
+     cache_entry_id, similarity, cache_age_seconds, finish_reason, error, cache_score, is_audit, forecast, exposures";
 
 const WRITE: &str = "
 insert into requests (
@@ -200,14 +216,14 @@ insert into requests (
     cache_write_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, cost_pico, cost_estimated,
     worst_case_pico, baseline_provider, baseline_model, baseline_cost_pico, saved_pico, latency_ms,
     provider_latency_ms, finish_reason, attempts, cache_entry_id, similarity, cache_age_seconds, error,
-    cache_score, is_audit, forecast)
+    cache_score, is_audit, forecast, exposures)
 values (
     :user_id, :id, :created_at, :status, :prompt_sha256, :session, :tags, :quality, :strategy,
     :complexity_score, :complexity_tier, :confidence, :reason, :source, :provider, :model, :input_tokens,
     :cached_input_tokens, :cache_write_tokens, :cache_write_1h_tokens, :output_tokens, :reasoning_tokens,
     :cost_pico, :cost_estimated, :worst_case_pico, :baseline_provider, :baseline_model, :baseline_cost_pico,
     :saved_pico, :latency_ms, :provider_latency_ms, :finish_reason, :attempts, :cache_entry_id,
-    :similarity, :cache_age_seconds, :error, :cache_score, :is_audit, :forecast)
+    :similarity, :cache_age_seconds, :error, :cache_score, :is_audit, :forecast, :exposures)
 on conflict (user_id, id) do update set
     status = excluded.status, session = excluded.session, tags = excluded.tags, quality = excluded.quality,
     strategy = excluded.strategy, complexity_score = excluded.complexity_score,
@@ -224,5 +240,5 @@ on conflict (user_id, id) do update set
     finish_reason = excluded.finish_reason, attempts = excluded.attempts,
     cache_entry_id = excluded.cache_entry_id, similarity = excluded.similarity,
     cache_age_seconds = excluded.cache_age_seconds, error = excluded.error, cache_score = excluded.cache_score,
-    is_audit = excluded.is_audit
+    is_audit = excluded.is_audit, exposures = excluded.exposures
 where requests.status = 'intent' or excluded.status <> 'intent'";

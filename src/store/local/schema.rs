@@ -9,7 +9,7 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use super::thread::meaning;
 use crate::store::StoreError;
 
-const MIGRATIONS: [&str; 8] = [
+const MIGRATIONS: [&str; 9] = [
     include_str!("../../../migrations/local/0001_requests_and_cache.sql"),
     include_str!("../../../migrations/local/0002_requests_read_back.sql"),
     include_str!("../../../migrations/local/0003_request_sums.sql"),
@@ -18,6 +18,7 @@ const MIGRATIONS: [&str; 8] = [
     include_str!("../../../migrations/local/0006_calibration.sql"),
     include_str!("../../../migrations/local/0007_routing_state.sql"),
     include_str!("../../../migrations/local/0008_model_performance_history.sql"),
+    include_str!("../../../migrations/local/0009_experiments.sql"),
 ];
 
 /// The schema that this program reads and writes.

@@ -42,7 +42,7 @@ macro_rules! migration {
 }
 
 /// All files, in order.
-const MIGRATIONS: [Migration; 10] = [
+const MIGRATIONS: [Migration; 11] = [
     migration!(1, "0001_requests_and_cache.sql"),
     migration!(2, "0002_cache_functions.sql"),
     migration!(3, "0003_routing_feedback.sql"),
@@ -53,6 +53,7 @@ const MIGRATIONS: [Migration; 10] = [
     migration!(8, "0008_calibration.sql"),
     migration!(9, "0009_routing_state.sql"),
     migration!(10, "0010_model_performance_history.sql"),
+    migration!(11, "0011_experiments.sql"),
 ];
 
 /// The schema that this program reads and writes.

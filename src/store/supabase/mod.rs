@@ -5,6 +5,8 @@
 
 mod delivery;
 mod evidence;
+mod experiment_rows;
+mod experiments;
 pub mod migrations;
 pub mod outbox;
 mod outcomes;
@@ -27,17 +29,23 @@ use self::outbox::Outbox;
 use self::outcomes::{DayRow, OutcomeRow, RoutingRow};
 use self::rest::{Patience, Rest};
 use self::rows::{BoughtRow, EntryRow, RequestRow, Unreadable, hex, vector};
-use self::sums::ReportRow;
-use super::{ExactQuery, ForgetMode, NearestQuery, Recorded, Store, StoreError};
+use self::sums::{ReportRow, StatsRow};
+use super::{ExactQuery, ForgetMode, NearestQuery, Recorded, Started, Store, StoreError};
 use crate::auth::{Auth, Project};
 use crate::cache::retirement::is_retired;
 use crate::domain::evidence::{CacheEvidence, EvidenceKey, Label};
-use crate::domain::ids::RequestId;
+use crate::domain::ids::{ExperimentId, RequestId};
 use crate::domain::model::ModelRef;
 use crate::domain::outcome::{DayOfModel, KeptRouting, Outcome, OutcomeQuery};
 use crate::domain::rating::{Rating, RatingEffect, Score};
 use crate::domain::record::{CacheEntry, Forget, Neighbour, RequestRecord, StoredEmbedding};
 use crate::domain::report::{CacheStats, Report, ReportQuery};
+use crate::experiments::definition::Metric;
+use crate::experiments::lifecycle::{Change, Kept, Which};
+use crate::experiments::outcomes::Outcome as ExperimentOutcome;
+use crate::experiments::planning::{Past, PastQuery};
+use crate::experiments::timeline::Moment;
+use crate::experiments::verdict::Observed;
 use crate::routing::outcomes::{asked_models, rated_model};
 
 /// A Supabase project as a [`Store`].
@@ -304,6 +312,44 @@ impl Store for SupabaseStore {
         self.call("end_cache_epoch", &epoch_arguments(&key, epoch), Patience::Request).await
     }
 
+    async fn start_experiment(&self, new: Kept) -> Result<Started, StoreError> {
+        self.start_one(&new).await
+    }
+
+    async fn experiments(&self, which: Which) -> Result<Vec<Kept>, StoreError> {
+        self.list_experiments(&which).await
+    }
+
+    async fn change_experiment(&self, id: ExperimentId, change: Change) -> Result<bool, StoreError> {
+        self.change_one(id, &change).await
+    }
+
+    async fn experiment_statistics(&self, id: ExperimentId) -> Result<Vec<Observed>, StoreError> {
+        self.statistics_of(id).await
+    }
+
+    async fn experiment_timeline(
+        &self,
+        id: ExperimentId,
+        metric: Metric,
+        points: usize,
+    ) -> Result<Vec<Moment>, StoreError> {
+        self.timeline_of(id, metric, points).await
+    }
+
+    async fn experiment_outcomes(
+        &self,
+        id: ExperimentId,
+        after: Option<RequestId>,
+        limit: u32,
+    ) -> Result<Vec<ExperimentOutcome>, StoreError> {
+        self.outcomes_of(id, after, limit).await
+    }
+
+    async fn past_outcomes(&self, query: PastQuery) -> Result<Past, StoreError> {
+        self.past(&query).await
+    }
+
     async fn cost_report(&self, query: ReportQuery) -> Result<Report, StoreError> {
         // What this machine still holds belongs into the sum.
         if !self.outbox.is_empty().await? {
@@ -328,22 +374,9 @@ impl Store for SupabaseStore {
     }
 
     async fn cache_stats(&self, now: Timestamp) -> Result<CacheStats, StoreError> {
-        #[derive(Deserialize)]
-        struct StatsRow {
-            entries: u64,
-            expired_entries: u64,
-            retired_entries: u64,
-            hits: u64,
-        }
         let rows: Vec<StatsRow> =
             self.call("get_user_cache_stats", &json!({ "as_of": now }), Patience::Report).await?;
-        let row = rows.into_iter().next().ok_or(Unreadable("statistics"))?;
-        Ok(CacheStats {
-            entries: row.entries,
-            expired_entries: row.expired_entries,
-            retired_entries: row.retired_entries,
-            hits: row.hits,
-        })
+        Ok(rows.into_iter().next().ok_or(Unreadable("statistics"))?.into())
     }
 }
 

@@ -15,6 +15,7 @@ use crate::domain::model::ModelRef;
 use crate::domain::money::Usd;
 use crate::domain::record::{Baseline, CacheEntry, RequestRecord, ScopeHash};
 use crate::domain::usage::Usage;
+use crate::store::exposures::ExposureRow;
 
 /// A row that is not what this program writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +62,7 @@ pub(super) struct RequestRow {
     cache_score: Option<f64>,
     is_audit: bool,
     forecast: Option<String>,
+    exposures: Vec<ExposureRow>,
     error: Option<String>,
     /// The answer, where the cache still keeps it; not a column.
     #[serde(default, skip_serializing)]
@@ -122,6 +124,11 @@ impl From<&RequestRecord> for RequestRow {
             cache_age_seconds: record.cache.as_ref().map(|hit| whole(hit.age_seconds)),
             is_audit: record.is_audit,
             forecast: record.forecast.clone(),
+            exposures: record
+                .exposures
+                .iter()
+                .map(|exposure| ExposureRow::new(exposure, record.id))
+                .collect(),
             error: record.error.clone(),
             response_text: None,
         }
@@ -175,6 +182,11 @@ impl TryFrom<RequestRow> for RequestRecord {
             }),
             is_audit: row.is_audit,
             forecast: row.forecast,
+            exposures: row
+                .exposures
+                .into_iter()
+                .map(|row| row.exposure().map_err(|_| Unreadable("exposure")))
+                .collect::<Result<_, _>>()?,
             error: row.error,
         })
     }
@@ -367,6 +379,6 @@ fn whole(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-fn count(number: i64) -> u64 {
+pub(super) fn count(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }

@@ -1,9 +1,9 @@
-//! The sums that the project's function `cost_report` gives.
+//! The sums that the project's functions `cost_report` and `get_user_cache_stats` give.
 
 use serde::Deserialize;
 
 use crate::domain::money::Usd;
-use crate::domain::report::{Group, Totals};
+use crate::domain::report::{CacheStats, Group, Totals};
 
 /// What `cost_report` gives.
 #[derive(Debug, Deserialize)]
@@ -61,5 +61,21 @@ impl From<TotalsRow> for Totals {
 impl From<GroupRow> for Group {
     fn from(row: GroupRow) -> Self {
         Self { key: row.key, totals: row.totals.into() }
+    }
+}
+
+/// What `get_user_cache_stats` gives.
+#[derive(Debug, Deserialize)]
+pub(super) struct StatsRow {
+    entries: u64,
+    expired_entries: u64,
+    retired_entries: u64,
+    hits: u64,
+}
+
+impl From<StatsRow> for CacheStats {
+    fn from(row: StatsRow) -> Self {
+        let StatsRow { entries, expired_entries, retired_entries, hits } = row;
+        Self { entries, expired_entries, retired_entries, hits }
     }
 }

@@ -14,6 +14,7 @@ from mcp.client import Client
 from mcp.shared.exceptions import MCPError
 
 from checks import Checks
+from experimenting import experimenting
 from ledger import Ledger, in_pico, pico, text_of
 from paid import paid_conversation
 from server import Server
@@ -22,7 +23,15 @@ from subscribing import subscribing
 ERAS = ("legacy", "auto", "2026-07-28")
 LEGACY_VERSION = "2025-11-25"
 MODERN_VERSION = "2026-07-28"
-TOOLS = ["cost_report", "forget_cache", "rate_response", "route_prompt"]
+TOOLS = [
+    "cost_report",
+    "experiment_report",
+    "forget_cache",
+    "rate_response",
+    "route_prompt",
+    "start_experiment",
+    "stop_experiment",
+]
 METRICS = [f"metrics://{name}" for name in ("summary", "routing", "cache", "providers")]
 GROUPINGS = ("provider", "model", "strategy", "day", "source")
 PROVIDER_KEYS = {"ANTHROPIC_API_KEY", "GEMINI_API_KEY", "CEREBRAS_API_KEY", "OPENROUTER_API_KEY"}
@@ -50,6 +59,9 @@ MISTAKES = [
     ("an id that is none", "rate_response", {"request_id": "x", "rating": 1}, ["`x`", "route_prompt"]),
     ("a rating beyond 1", "rate_response", {"request_id": UNKNOWN_ID, "rating": 2}, ["rating", "0 ("]),
     ("no rating", "rate_response", {"request_id": UNKNOWN_ID}, ["rating", "verdict"]),
+    ("too few arms", "start_experiment", {"name": "x", "metric": "cost_usd", "arms": []}, ["arms has 0", "control"]),
+    ("an unknown experiment", "experiment_report", {"name": "none"}, ["`none`"]),
+    ("an unknown experiment to stop", "stop_experiment", {"name": "none"}, ["`none`"]),
     ("nothing to forget", "forget_cache", {}, ["request_id", "older_than", "all"]),
 ]
 
@@ -63,7 +75,7 @@ async def greeting(checks: Checks, client: Client, era: str) -> None:
         capabilities = client.server_capabilities
         checks.check("it offers tools and resources", capabilities.tools and capabilities.resources)
     tools = (await client.list_tools()).tools
-    checks.equal("it lists its four tools", [tool.name for tool in tools], TOOLS)
+    checks.equal("it lists its tools", [tool.name for tool in tools], TOOLS)
     for tool in tools:
         schema = tool.output_schema or {}
         checks.check(f"{tool.name} has an output schema", schema.get("properties"), schema)
@@ -232,6 +244,8 @@ async def simulated_conversation(checks: Checks, server: Server, era: str, has_w
             await mistakes(checks, client)
         with checks.part("forgetting"):
             await forgetting(checks, client, ledger, bought)
+        with checks.part("experimenting"):
+            await experimenting(checks, client, ledger)
     async with server.client(era) as client:
         with checks.part("restart"):
             report = (await client.call_tool("cost_report", {"period": "all"})).structured_content

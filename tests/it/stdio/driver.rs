@@ -183,12 +183,17 @@ impl Conversation {
     }
 
     /// Sends a request as clients of 2026-07-28 do, and gives its id.
-    pub(crate) fn modern(&mut self, method: &str, mut params: Value) -> Value {
+    pub(crate) fn modern(&mut self, method: &str, params: Value) -> Value {
+        self.modern_able(method, params, &json!({}))
+    }
+
+    /// The same, as a client that is able to do something.
+    pub(crate) fn modern_able(&mut self, method: &str, mut params: Value, capabilities: &Value) -> Value {
         params.as_object_mut().unwrap().insert(
             "_meta".to_owned(),
             json!({
                 "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-                "io.modelcontextprotocol/clientCapabilities": {},
+                "io.modelcontextprotocol/clientCapabilities": capabilities,
                 "io.modelcontextprotocol/clientInfo": { "name": "driver", "version": "1" },
             }),
         );
@@ -253,8 +258,14 @@ impl Conversation {
 
     /// Shakes hands and gives the answer.
     pub(crate) fn initialize(&mut self, version: &str) -> Value {
+        self.initialize_able(version, &json!({}))
+    }
+
+    /// Shakes hands as a client that is able to do something, and gives the answer.
+    pub(crate) fn initialize_able(&mut self, version: &str, capabilities: &Value) -> Value {
         let client = json!({ "name": "driver", "version": "1" });
-        let params = json!({ "protocolVersion": version, "capabilities": {}, "clientInfo": client });
+        let params =
+            json!({ "protocolVersion": version, "capabilities": capabilities, "clientInfo": client });
         let id = self.request("initialize", &params);
         let answer = self.answer(&id);
         self.notify("notifications/initialized", &json!({}));
@@ -350,8 +361,8 @@ fn message(line: &[u8]) -> Value {
     assert_eq!(at(&message, "/jsonrpc"), "2.0", "{}", shown());
     let has = |key: &str| message.get(key).is_some();
     let is_answer = has("id") && (has("result") != has("error")) && !has("method");
-    let is_notification = has("method") && !has("id");
+    let is_asked = has("method") && !has("result") && !has("error");
     let is_complaint = has("error") && !has("result");
-    assert!(is_answer || is_notification || is_complaint, "{}", shown());
+    assert!(is_answer || is_asked || is_complaint, "{}", shown());
     message
 }

@@ -6,15 +6,21 @@ use std::sync::Arc;
 use ai_cost_optimizer::app::App;
 use ai_cost_optimizer::config::{Config, Mode};
 use ai_cost_optimizer::domain::evidence::{CacheEvidence, EvidenceKey, Label};
-use ai_cost_optimizer::domain::ids::RequestId;
+use ai_cost_optimizer::domain::ids::{ExperimentId, RequestId};
 use ai_cost_optimizer::domain::model::ModelRef;
 use ai_cost_optimizer::domain::outcome::{DayOfModel, KeptRouting, Outcome, OutcomeQuery};
 use ai_cost_optimizer::domain::rating::{Rating, RatingEffect};
 use ai_cost_optimizer::domain::record::{CacheEntry, Forget, Neighbour, RequestRecord, StoredEmbedding};
 use ai_cost_optimizer::domain::report::{CacheStats, Report, ReportQuery};
 use ai_cost_optimizer::embed::weights::Reach;
+use ai_cost_optimizer::experiments::definition::Metric;
+use ai_cost_optimizer::experiments::lifecycle::{Change, Kept, Which};
+use ai_cost_optimizer::experiments::outcomes::Outcome as ExperimentOutcome;
+use ai_cost_optimizer::experiments::planning::{Past, PastQuery};
+use ai_cost_optimizer::experiments::timeline::Moment;
+use ai_cost_optimizer::experiments::verdict::Observed;
 use ai_cost_optimizer::mcp::server::Server;
-use ai_cost_optimizer::store::{ExactQuery, ForgetMode, NearestQuery, Recorded, Store, StoreError};
+use ai_cost_optimizer::store::{ExactQuery, ForgetMode, NearestQuery, Recorded, Started, Store, StoreError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -92,6 +98,37 @@ impl Store for Buggy {
     async fn end_epoch(&self, _: EvidenceKey, _: u32) -> Result<(), StoreError> {
         panic!("a bug")
     }
+    async fn start_experiment(&self, _: Kept) -> Result<Started, StoreError> {
+        panic!("a bug")
+    }
+    async fn experiments(&self, _: Which) -> Result<Vec<Kept>, StoreError> {
+        panic!("a bug")
+    }
+    async fn change_experiment(&self, _: ExperimentId, _: Change) -> Result<bool, StoreError> {
+        panic!("a bug")
+    }
+    async fn experiment_statistics(&self, _: ExperimentId) -> Result<Vec<Observed>, StoreError> {
+        panic!("a bug")
+    }
+    async fn experiment_timeline(
+        &self,
+        _: ExperimentId,
+        _: Metric,
+        _: usize,
+    ) -> Result<Vec<Moment>, StoreError> {
+        panic!("a bug")
+    }
+    async fn experiment_outcomes(
+        &self,
+        _: ExperimentId,
+        _: Option<RequestId>,
+        _: u32,
+    ) -> Result<Vec<ExperimentOutcome>, StoreError> {
+        panic!("a bug")
+    }
+    async fn past_outcomes(&self, _: PastQuery) -> Result<Past, StoreError> {
+        panic!("a bug")
+    }
     async fn cost_report(&self, _: ReportQuery) -> Result<Report, StoreError> {
         panic!("a bug")
     }
@@ -112,7 +149,7 @@ async fn a_tool_that_panics_is_answered_and_the_next_call_too() {
     let mut pipeline = app.pipeline.clone();
     pipeline.store = Arc::new(Buggy);
     let (ours, theirs) = tokio::io::duplex(1 << 20);
-    let serving = Server::new(pipeline, app.config.default_strategy).serve(theirs);
+    let serving = Server::new(pipeline).serve(theirs);
     let talking = async {
         let (output, mut input) = tokio::io::split(ours);
         let mut lines = BufReader::new(output).lines();

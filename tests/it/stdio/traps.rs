@@ -9,6 +9,8 @@ use super::driver::{Conversation, KEY, Program, at};
 use super::ledger::Ledger;
 use super::provider::Provider;
 
+/// All of them.
+const TOOLS: usize = 7;
 /// Long enough for a process on a busy machine to end that has nothing to wait for.
 const PROMPTLY: Duration = Duration::from_secs(2);
 
@@ -54,7 +56,7 @@ fn a_client_of_2026_needs_no_handshake() {
         assert!(versions.contains(&json!("2026-07-28")), "{answer}");
         let id = conversation.modern("tools/list", json!({}));
         let answer = conversation.answer(&id);
-        assert_eq!(at(&answer, "/result/tools").as_array().unwrap().len(), 4);
+        assert_eq!(at(&answer, "/result/tools").as_array().unwrap().len(), TOOLS);
         assert!(at(&answer, "/result/ttlMs").as_u64().unwrap() > 0, "{answer}");
         let id =
             conversation.modern("tools/call", json!({ "name": "route_prompt", "arguments": ask("Hello") }));
@@ -75,7 +77,7 @@ fn a_probe_locks_no_era_and_leaves_nothing_behind() {
     let answer = conversation.initialize("2025-11-25");
     assert_eq!(at(&answer, "/result/protocolVersion"), "2025-11-25");
     let id = conversation.request("tools/list", &json!({}));
-    assert_eq!(at(&conversation.answer(&id), "/result/tools").as_array().unwrap().len(), 4);
+    assert_eq!(at(&conversation.answer(&id), "/result/tools").as_array().unwrap().len(), TOOLS);
     assert_eq!(fs::read_dir(&data).unwrap().count(), 0, "the store was opened before anybody asked");
     conversation.hang_up().check(PROMPTLY);
 }
@@ -85,7 +87,7 @@ fn a_request_of_2026_inside_an_older_session_is_answered() {
     check(|conversation| {
         conversation.initialize("2025-06-18");
         let id = conversation.modern("tools/list", json!({}));
-        assert_eq!(at(&conversation.answer(&id), "/result/tools").as_array().unwrap().len(), 4);
+        assert_eq!(at(&conversation.answer(&id), "/result/tools").as_array().unwrap().len(), TOOLS);
         conversation.ping();
     });
 }

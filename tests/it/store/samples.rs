@@ -3,15 +3,19 @@
 use ai_cost_optimizer::domain::answer::{CacheHit, FinishReason, Source};
 use ai_cost_optimizer::domain::decision::{Quality, StrategyName};
 use ai_cost_optimizer::domain::embedding::{DIMENSIONS, Embedding};
-use ai_cost_optimizer::domain::ids::{EntryId, RequestId};
+use ai_cost_optimizer::domain::exposure::{ExposedUnit, Exposure};
+use ai_cost_optimizer::domain::ids::{EntryId, ExperimentId, RequestId};
 use ai_cost_optimizer::domain::model::{ModelRef, ProviderId};
 use ai_cost_optimizer::domain::money::Usd;
 use ai_cost_optimizer::domain::record::{
     Baseline, CacheEntry, RequestRecord, RequestStatus, ScopeHash, StoredEmbedding,
 };
 use ai_cost_optimizer::domain::usage::Usage;
+use ai_cost_optimizer::experiments::definition::AssignmentUnit;
+use ai_cost_optimizer::experiments::lifecycle::{Kept, Status};
 use ai_cost_optimizer::store::ExactQuery;
 use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
 
 pub(super) fn now() -> Timestamp {
     "2026-11-23T12:00:00Z".parse().unwrap()
@@ -53,6 +57,7 @@ pub(super) fn record(pico: i64) -> RequestRecord {
         cache: None,
         is_audit: false,
         forecast: None,
+        exposures: Vec::new(),
         error: None,
     }
 }
@@ -103,5 +108,37 @@ pub(super) fn entry(scope: u8, prompt: u8, bought_by: &RequestRecord) -> CacheEn
         request_id: bought_by.id,
         created_at: now(),
         expires_at: later(3_600),
+    }
+}
+
+/// An active experiment that compares control with an arm that sets something, given as JSON.
+pub(super) fn experiment(name: &str, unit: AssignmentUnit, treatment: &Value) -> Kept {
+    let mut arm = json!({ "name": "treatment" });
+    arm.as_object_mut().unwrap().extend(treatment.as_object().unwrap().clone());
+    let arms = [json!({ "name": "control" }), arm];
+    let definition = json!({ "name": name, "arms": arms, "unit": unit, "metric": "cost_usd" });
+    Kept {
+        id: ExperimentId::new(),
+        experiment: serde_json::from_value(definition).unwrap(),
+        status: Status::Active,
+        created_at: now(),
+        ended: None,
+        adopted: None,
+        idempotency_key: None,
+    }
+}
+
+/// An exposure of a request by itself, of which 2 was known before; of a session, where one is named.
+pub(super) fn exposed(kept: &Kept, place: u32, session: Option<&str>) -> Exposure {
+    let unit = match session {
+        Some(session) => ExposedUnit::Session(session.to_owned()),
+        None => ExposedUnit::Request { before: 2.0 },
+    };
+    Exposure {
+        experiment_id: kept.id,
+        experiment: kept.name().to_owned(),
+        arm: ["control", "treatment"][place as usize].to_owned(),
+        place,
+        unit: Some(unit),
     }
 }

@@ -14,10 +14,16 @@ async fn stores() -> Option<Stores> {
 mod calibration;
 #[path = "contract.rs"]
 mod contract;
+#[path = "experiments.rs"]
+mod experiments;
+#[path = "exposures.rs"]
+mod exposures;
 #[path = "outcomes.rs"]
 mod outcomes;
 #[path = "pairs.rs"]
 mod pairs;
+#[path = "past.rs"]
+mod past;
 #[path = "records.rs"]
 mod records;
 #[path = "reports.rs"]

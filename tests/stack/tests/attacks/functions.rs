@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use supabase_stack::stack::Stack;
 use uuid::Uuid;
 
-use super::scene::{Answer, Ask, bought, hash, play, request, superuser, users, vector};
+use super::scene::{Answer, Ask, bought, experiment, hash, play, request, superuser, users, vector};
 use super::tokens::{Intruder, Standing, forgers};
 use super::victim::Victim;
 
@@ -37,6 +37,11 @@ async fn catalogue(stack: &Stack) -> Vec<Function> {
 fn benign(function: &Function) -> Map<String, Value> {
     let value = |name: &str, kind: &str| match (name, kind) {
         ("request", _) => request(Uuid::new_v4(), 500),
+        ("experiment", _) => experiment(Uuid::new_v4()),
+        ("metric", _) => json!("success"),
+        ("unit", _) => json!("request"),
+        ("change", _) => json!("archive"),
+        ("since", _) => json!("2026-11-23T12:00:00Z"),
         (_, "uuid") => json!(Uuid::new_v4()),
         (_, "bytea") => json!(hash()),
         (_, "extensions.vector") => vector(&[1.0], 384),
@@ -59,6 +64,9 @@ fn foreign(function: &Function, victim: &Victim) -> Map<String, Value> {
     served["prompt_sha256"] = row("response_cache")["prompt_sha256"].clone();
     cached["prompt_sha256"] = row("response_cache")["prompt_sha256"].clone();
     cached["user_id"] = json!(victim.user.id);
+    served["exposures"] = json!([{ "experiment_id": victim.experiment_id, "place": 0, "unit": "theirs" }]);
+    let mut kept = row("experiments").clone();
+    kept["status"] = json!("active");
     let mut arguments = benign(function);
     for (name, value) in [
         ("request_id", json!(victim.request_id)),
@@ -85,6 +93,15 @@ fn foreign(function: &Function, victim: &Victim) -> Map<String, Value> {
         ("min_similarity", json!(-2)),
         ("match_count", json!(200)),
         ("request", served),
+        ("experiment_id", json!(victim.experiment_id)),
+        ("experiment", kept),
+        ("name", row("experiments")["name"].clone()),
+        ("ended_by", row("experiments")["ended_by"].clone()),
+        ("adopted", row("experiments")["adopted"].clone()),
+        ("after", json!(Uuid::nil())),
+        ("tags", row("requests")["tags"].clone()),
+        ("quality", row("requests")["quality"].clone()),
+        ("tier", row("requests")["complexity_tier"].clone()),
         ("bought", cached),
         ("asked", json!({ "models": [row("routing_feedback")] })),
         ("outcome", row("routing_feedback").clone()),
@@ -165,6 +182,23 @@ fn hostile(victim: &Victim) -> Vec<Value> {
     ] {
         let bought = bought(Uuid::new_v4(), victim.request_id, &victim.scope_hash);
         values.extend([request(Uuid::new_v4(), 1), bought].map(|object| with(object, field, value.clone())));
+    }
+    for (field, value) in [
+        ("exposures", json!({})),
+        ("exposures", json!([1])),
+        ("exposures", json!([{ "experiment_id": "nobody", "place": -1, "unit": "" }])),
+        ("exposures", json!([{ "experiment_id": victim.experiment_id, "place": 1e30, "unit": "" }])),
+        ("knobs", json!([null])),
+        ("knobs", json!("a")),
+        ("definition", json!([])),
+        ("status", json!("begun")),
+        ("name", json!(long())),
+        ("idempotency_key", json!(long())),
+        ("created_at", json!("yesterday")),
+        ("id", json!(victim.experiment_id)),
+    ] {
+        let both = [request(Uuid::new_v4(), 1), experiment(Uuid::new_v4())];
+        values.extend(both.map(|object| with(object, field, value.clone())));
     }
     for (provider, model) in [(long(), "m".to_owned()), ("p".to_owned(), long())] {
         values.push(json!({ "models": [{ "provider": provider, "model": model }] }));

@@ -88,7 +88,7 @@ impl Ask {
     pub(super) fn said(&self) -> String {
         let headers: Vec<String> =
             self.headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
-        format!("{} {}\n{}{}", self.method, self.path, headers.concat(), self.body)
+        format!("{} {}\n{}{}", self.method, decoded(&self.path), headers.concat(), self.body)
     }
 
     /// The beginning of what is said, for messages.
@@ -120,6 +120,19 @@ impl Ask {
         let ask = self.clone().with("apikey", &stack.key).with("authorization", format!("Bearer {token}"));
         ask.send(stack).await
     }
+}
+
+/// What a path says.
+fn decoded(path: &str) -> String {
+    let mut pieces = path.split('%');
+    let mut bytes = pieces.next().unwrap_or_default().as_bytes().to_vec();
+    for piece in pieces {
+        match piece.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) => bytes.extend([&[byte], &piece.as_bytes()[2..]].concat()),
+            None => bytes.extend([b"%", piece.as_bytes()].concat()),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// What was answered.
@@ -179,5 +192,13 @@ pub(super) fn bought(id: Uuid, request_id: Uuid, scope_hash: &str) -> Value {
         "embedding": vector(&[0.5, 0.25], 384), "response_text": "an answer", "provider": "anthropic", "model": "m",
         "cost_pico": 500, "finish_reason": "stop", "request_id": request_id, "created_at": "2026-11-23T12:00:00Z",
         "expires_at": "2099-11-23T12:00:00Z",
+    })
+}
+
+/// An experiment that sets nothing anybody else sets.
+pub(super) fn experiment(id: Uuid) -> Value {
+    json!({
+        "id": id, "name": id, "definition": {}, "knobs": [id], "status": "active",
+        "created_at": "2026-11-23T12:00:00Z",
     })
 }

@@ -1,5 +1,6 @@
 //! Somebody with rows in every table, and a secret in every column that can hold one.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 use supabase_stack::auth::User;
 use supabase_stack::stack::Stack;
@@ -21,6 +22,7 @@ pub(super) struct Victim {
     pub(super) user: User,
     pub(super) request_id: Uuid,
     pub(super) entry_id: Uuid,
+    pub(super) experiment_id: Uuid,
     pub(super) scope_hash: String,
     pub(super) embedding: Value,
     /// One row of each relation.
@@ -47,16 +49,18 @@ impl Victim {
         let user = users(stack, 1).await.remove(0);
         let token = token(stack, &user);
         let (request_id, entry_id, scope_hash) = (Uuid::new_v4(), Uuid::new_v4(), hash());
+        let experiment_id = Uuid::new_v4();
         let embedding = vector(&[0.437, 0.619, 0.283], 384);
-        let request = request(request_id);
+        let request = request(request_id, experiment_id);
         let bought = bought(entry_id, request_id, &scope_hash, &embedding);
         let (provider, model) = (secret("provider"), secret("model"));
         let asked = json!({ "models": [{ "provider": provider, "model": model }] });
         let served_id = Uuid::new_v4();
-        let mut served = self::request(served_id);
+        let mut served = self::request(served_id, experiment_id);
         served["cache_entry_id"] = json!(entry_id);
         let outcome = json!({ "provider": provider, "model": model, "score": 0.75, "source": "rating" });
         for (function, arguments) in [
+            ("start_experiment", json!({ "experiment": experiment(experiment_id) })),
             ("record_request", json!({ "request": request, "bought": bought, "asked": asked })),
             ("record_request", json!({ "request": served })),
             (
@@ -77,6 +81,19 @@ impl Victim {
                     "cell": secret("cell"), "is_right": false, "is_audit": true,
                 }),
             ),
+            (
+                "change_experiment",
+                json!({
+                    "experiment_id": experiment_id, "change": "end", "ended_by": secret("ended"), "as_of": moment(),
+                }),
+            ),
+            (
+                "change_experiment",
+                json!({
+                    "experiment_id": experiment_id, "change": "adopt", "adopted": secret("adopted"),
+                    "as_of": moment(),
+                }),
+            ),
             ("note_model_performance", json!({ "provider": provider, "model": model, "day": 22_345 })),
             (
                 "save_routing_state",
@@ -89,8 +106,13 @@ impl Victim {
             let answer = Ask::rpc(function, &arguments).send_as(stack, &token).await;
             assert!([200, 204].contains(&answer.status), "{answer:?}");
         }
+        // A time that the database took is one like any other.
+        let ends =
+            Ask::new(Method::PATCH, "experiment_results?arm=eq.0").json(&json!({ "ended_at": moment() }));
+        assert_eq!(ends.send_as(stack, &token).await.status, 204);
+        let (rows, marks) = (Vec::new(), Vec::new());
         let mut victim =
-            Self { user, request_id, entry_id, scope_hash, embedding, rows: Vec::new(), marks: Vec::new() };
+            Self { user, request_id, entry_id, experiment_id, scope_hash, embedding, rows, marks };
         victim.look_up(stack).await;
         victim.multiply(stack).await;
         victim
@@ -145,6 +167,12 @@ impl Victim {
             copies("calibration_sums", "'cell', n::text", &numbers),
             copies("routing_state", "'embedder_fingerprint', n::text", &numbers),
             copies("model_performance_history", "'model', n::text", &numbers),
+            copies(
+                "experiments",
+                "'id', gen_random_uuid(), 'name', n::text, 'idempotency_key', n::text",
+                &numbers,
+            ),
+            copies("experiment_results", "'request_id', r.id", &requests),
             copies("routing_metrics", "'id', gen_random_uuid()", &numbers),
             relations(stack).await.iter().map(|relation| format!("analyze public.{relation};")).collect(),
         ];
@@ -215,8 +243,8 @@ fn moment() -> String {
     format!("2031-03-07T11:22:33.{:06}Z", 100_001 + Uuid::new_v4().as_fields().0 % 800_000)
 }
 
-fn request(id: Uuid) -> Value {
-    json!({
+fn request(id: Uuid, experiment_id: Uuid) -> Value {
+    let mut request = json!({
         "id": id, "created_at": moment(), "status": "completed", "prompt_sha256": hash(),
         "session": secret("session"), "tags": [secret("tag"), secret("other")], "quality": secret("quality"),
         "strategy": secret("strategy"), "complexity_score": 0.25, "complexity_tier": secret("tier"),
@@ -229,6 +257,18 @@ fn request(id: Uuid) -> Value {
         "finish_reason": secret("finish"), "attempts": [{ "provider": secret("attempt") }], "similarity": 0.5,
         "cache_age_seconds": number(), "cache_score": 0.25, "error": secret("error"),
         "forecast": secret("forecast"),
+    });
+    request["exposures"] = json!([{
+        "experiment_id": experiment_id, "experiment": secret("experiment"), "arm": secret("arm"), "place": 0,
+        "unit": secret("unit"), "before": number() as f64 / 1e12,
+    }]);
+    request
+}
+
+fn experiment(id: Uuid) -> Value {
+    json!({
+        "id": id, "name": secret("name"), "definition": { "hypothesis": secret("hypothesis") },
+        "knobs": [secret("knob")], "status": "active", "created_at": moment(), "idempotency_key": secret("key"),
     })
 }
 

@@ -83,10 +83,28 @@ pub(super) async fn record(session: &mut Session, prompt: u8) -> (Uuid, Uuid) {
     (request_id, entry_id)
 }
 
-/// Has the cache learn that an entry was wrong, and routing from the request.
+/// SQL of a `jsonb` object: an active experiment on a knob.
+pub(super) fn experiment(id: Uuid, knob: &str) -> String {
+    format!(
+        r#"'{{"id": "{id}", "name": "{id}", "definition": {{}}, "knobs": ["{knob}"], "status": "active",
+        "created_at": "2026-11-23T11:00:00Z"}}'::jsonb"#
+    )
+}
+
+/// SQL of a `jsonb` object: a request in the first arm of an experiment.
+pub(super) fn exposed(id: Uuid, experiment_id: Uuid) -> String {
+    let exposure =
+        format!(r#"{{"experiment_id": "{experiment_id}", "place": 0, "unit": "{id}", "before": 2}}"#);
+    request(id, &format!(r#""exposures": [{exposure}]"#))
+}
+
+/// Has the cache learn that an entry was wrong, routing from the request, and an experiment from another.
 pub(super) async fn learn(session: &mut Session, entry_id: Uuid) {
+    let experiment_id = Uuid::new_v4();
     let served = serve(session, entry_id).await;
     for sql in [
+        format!("select public.start_experiment({})", experiment(experiment_id, "route")),
+        format!("select public.record_request({})", exposed(Uuid::new_v4(), experiment_id)),
         format!("select public.rate_response('{served}', 0, 'wrong') ->> 'pair_excluded'"),
         format!("select public.record_label({}, 'test', 0, '9', false, true)", hash(1)),
         format!("update public.requests set forecast = 'f' where id = '{served}' returning id"),

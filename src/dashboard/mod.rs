@@ -1,0 +1,4 @@
+//! Surface: numbers as pictures.
+
+pub mod chart;
+pub mod experiment;
