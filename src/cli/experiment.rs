@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use super::table::{Align, Table};
-use super::{Exit, Form, print, print_json};
+use super::{Exit, Form, print, print_json, show, without_nulls};
 use crate::app::App;
 use crate::config::Config;
 use crate::dashboard::experiment::{POINTS, effect_over_time};
@@ -122,10 +122,7 @@ pub(super) async fn run(config: Config, command: ExperimentCommand, form: Form) 
                 app.pipeline.stop_experiment(&name, adopt).await
             };
             let output = StateOutput::new(&changed?, app.pipeline.settings.simulated);
-            match form {
-                Form::Json => print_json(&output)?,
-                Form::Text => print(&output.to_text()),
-            }
+            show(form, &output, &output.to_text())?;
             Ok(Exit::Success)
         }
         ExperimentCommand::List => list(&app, form).await,
@@ -137,10 +134,7 @@ async fn start(app: &App, arguments: StartArguments, form: Form) -> anyhow::Resu
     let pipeline = &app.pipeline;
     let launch = pipeline.start_experiment(start.definition, start.idempotency_key, start.consent).await?;
     let output = StartOutput::new(launch, pipeline.settings.simulated);
-    match form {
-        Form::Json => print_json(&output)?,
-        Form::Text => print(&output.to_text()),
-    }
+    show(form, &output, &output.to_text())?;
     Ok(Exit::Success)
 }
 
@@ -166,10 +160,7 @@ async fn report(app: &App, arguments: VerdictArguments, form: Form) -> anyhow::R
         }
     }
     let output = VerdictOutput::new(&kept, &report, pipeline.settings.simulated);
-    match form {
-        Form::Json => print_json(&output)?,
-        Form::Text => print(&output.to_text()),
-    }
+    show(form, &output, &output.to_text())?;
     Ok(Exit::Success)
 }
 
@@ -234,13 +225,6 @@ impl StartArguments {
             "auto_stop": self.auto_stop, "confirm": self.confirm, "idempotency_key": self.idempotency_key,
         }));
         read(object).map_err(anyhow::Error::msg)
-    }
-}
-
-fn without_nulls(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(object) => object.into_iter().filter(|(_, value)| !value.is_null()).collect(),
-        _ => Map::new(),
     }
 }
 

@@ -20,6 +20,7 @@ use anyhow::{Context as _, bail};
 use clap::{Parser, Subcommand};
 use secrecy::SecretString;
 use serde::Serialize;
+use serde_json::{Map, Value};
 use tracing::Level;
 
 use crate::config::{Config, Mode};
@@ -148,6 +149,23 @@ fn complain(text: &str) {
 fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
     print(&serde_json::to_string_pretty(value)?);
     Ok(())
+}
+
+/// Prints a result as it is wanted.
+fn show(form: Form, output: &impl Serialize, text: &str) -> anyhow::Result<()> {
+    match form {
+        Form::Json => print_json(output)?,
+        Form::Text => print(text),
+    }
+    Ok(())
+}
+
+/// Leaves out arguments that were not given, as a tool takes them.
+fn without_nulls(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(object) => object.into_iter().filter(|(_, value)| !value.is_null()).collect(),
+        _ => Map::new(),
+    }
 }
 
 /// Asks for a secret at a terminal, without showing it, or reads the first line of stdin.

@@ -2,11 +2,11 @@
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use std::io::Read as _;
 use std::time::Duration;
 
-use super::{Exit, Form, print, print_json};
+use super::{Exit, Form, show, without_nulls};
 use crate::app::App;
 use crate::config::Config;
 use crate::embed::weights::Reach;
@@ -78,20 +78,14 @@ pub(super) async fn run(config: Config, arguments: RouteArguments, form: Form) -
         }
         Wish::Plan(request) | Wish::Route(request) => {
             let output = RouteOutput::from(app.pipeline.plan(*request).await?);
-            match form {
-                Form::Json => print_json(&output)?,
-                Form::Text => print(&output.to_plan_text()),
-            }
+            show(form, &output, &output.to_plan_text())?;
             return Ok(if is_dry_run { Exit::Success } else { Exit::NotConfigured });
         }
     };
     // Whatever still runs is broken off now and recorded with what it may have cost.
     app.pipeline.settle(Duration::ZERO).await;
     let output = RouteOutput::from(routed?);
-    match form {
-        Form::Json => print_json(&output)?,
-        Form::Text => print(&output.to_text()),
-    }
+    show(form, &output, &output.to_text())?;
     Ok(Exit::Success)
 }
 
@@ -107,26 +101,22 @@ impl RouteArguments {
     /// Words the arguments as the tool takes them, so that both are checked by the same code.
     fn into_input(self) -> anyhow::Result<RouteInput> {
         let prompt = if self.prompt == "-" { read_stdin()? } else { self.prompt };
-        let mut object = Map::new();
-        let mut add = |name: &str, value: Value| {
-            if !value.is_null() {
-                object.insert(name.to_owned(), value);
-            }
-        };
-        add("prompt", json!(prompt));
-        add("system", json!(self.system));
-        add("quality", json!(self.quality));
-        add("strategy", json!(self.strategy));
-        add("model", json!(self.model));
-        add("max_output_tokens", json!(self.max_output_tokens));
-        add("temperature", json!(self.temperature));
-        add("max_cost_usd", json!(self.max_cost_usd));
-        add("allow_unpriced", json!(self.allow_unpriced));
-        add("cache", json!(self.cache));
-        add("dry_run", json!(self.dry_run));
-        add("session", json!(self.session));
-        add("tags", json!(self.tags));
-        add("resume", json!(self.resume));
+        let object = without_nulls(json!({
+            "prompt": prompt,
+            "system": self.system,
+            "quality": self.quality,
+            "strategy": self.strategy,
+            "model": self.model,
+            "max_output_tokens": self.max_output_tokens,
+            "temperature": self.temperature,
+            "max_cost_usd": self.max_cost_usd,
+            "allow_unpriced": self.allow_unpriced,
+            "cache": self.cache,
+            "dry_run": self.dry_run,
+            "session": self.session,
+            "tags": self.tags,
+            "resume": self.resume,
+        }));
         read(object).map_err(anyhow::Error::msg)
     }
 }

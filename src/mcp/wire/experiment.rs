@@ -88,25 +88,6 @@ struct EligibilityInput {
     tier: Option<TierInput>,
 }
 
-/// Defines an argument that takes one of some names, and what each means.
-macro_rules! names {
-    ($input:ident, $meaning:ident, $($name:ident),+) => {
-        #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-        #[serde(rename_all = "snake_case")]
-        enum $input {
-            $($name),+
-        }
-
-        impl From<$input> for $meaning {
-            fn from(input: $input) -> Self {
-                match input {
-                    $($input::$name => Self::$name),+
-                }
-            }
-        }
-    };
-}
-
 names!(UnitInput, AssignmentUnit, Request, Session);
 names!(MetricInput, Metric, CostUsd, Rating, LatencyMs, Success, SavedUsd);
 names!(DirectionInput, Direction, Lower, Higher);

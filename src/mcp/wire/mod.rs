@@ -3,6 +3,25 @@
 //! Fields that do not apply are absent. Money is in decimal US dollars, exact to the pico-dollar below
 //! $2,251; the snapshots in `tests/` guard the shape.
 
+/// Defines an argument that takes one of some names, and what each means.
+macro_rules! names {
+    ($visibility:vis $input:ident, $meaning:ident, $($name:ident),+) => {
+        #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+        #[serde(rename_all = "snake_case")]
+        $visibility enum $input {
+            $($name),+
+        }
+
+        impl From<$input> for $meaning {
+            fn from(input: $input) -> Self {
+                match input {
+                    $($input::$name => Self::$name),+
+                }
+            }
+        }
+    };
+}
+
 pub mod experiment;
 pub mod outcomes;
 pub mod plan;

@@ -71,36 +71,10 @@ struct TurnInput {
     text: String,
 }
 
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum RoleInput {
-    User,
-    Assistant,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum QualityInput {
-    Economy,
-    Balanced,
-    Best,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum StrategyInput {
-    Complexity,
-    Learning,
-    Hybrid,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum CacheInput {
-    Use,
-    Refresh,
-    Off,
-}
+names!(RoleInput, Role, User, Assistant);
+names!(pub(super) QualityInput, Quality, Economy, Balanced, Best);
+names!(pub(super) StrategyInput, StrategyName, Complexity, Learning, Hybrid);
+names!(CacheInput, CacheMode, Use, Refresh, Off);
 
 impl RouteInput {
     /// Checks every value, and says what is wanted.
@@ -184,40 +158,6 @@ impl RouteInput {
 
 impl From<TurnInput> for Turn {
     fn from(turn: TurnInput) -> Self {
-        let role = match turn.role {
-            RoleInput::User => Role::User,
-            RoleInput::Assistant => Role::Assistant,
-        };
-        Self { role, text: turn.text }
-    }
-}
-
-impl From<QualityInput> for Quality {
-    fn from(quality: QualityInput) -> Self {
-        match quality {
-            QualityInput::Economy => Self::Economy,
-            QualityInput::Balanced => Self::Balanced,
-            QualityInput::Best => Self::Best,
-        }
-    }
-}
-
-impl From<StrategyInput> for StrategyName {
-    fn from(strategy: StrategyInput) -> Self {
-        match strategy {
-            StrategyInput::Complexity => Self::Complexity,
-            StrategyInput::Learning => Self::Learning,
-            StrategyInput::Hybrid => Self::Hybrid,
-        }
-    }
-}
-
-impl From<CacheInput> for CacheMode {
-    fn from(cache: CacheInput) -> Self {
-        match cache {
-            CacheInput::Use => Self::Use,
-            CacheInput::Refresh => Self::Refresh,
-            CacheInput::Off => Self::Off,
-        }
+        Self { role: turn.role.into(), text: turn.text }
     }
 }
