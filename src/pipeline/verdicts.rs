@@ -38,10 +38,13 @@ pub enum ExperimentError {
     #[error("no experiment is named `{name}`; {}", known_names(.known))]
     Unknown { name: String, known: Vec<String> },
     #[error(
-        "experiment `{name}` is {status} already{}; hint: pass adopt to make an arm the default",
-        .by.map(|by| format!(" (by {by})")).unwrap_or_default()
+        "experiment `{name}` is {status} already{}{}",
+        .by.map(|by| format!(" (by {by})")).unwrap_or_default(),
+        if *.status == Status::Stopped { "; hint: pass adopt to make an arm the default" } else { "" }
     )]
     Over { name: String, status: Status, by: Option<EndedBy> },
+    #[error("experiment `{0}` still runs; hint: stop it first")]
+    Running(String),
     #[error("experiment `{name}` has no arm `{arm}`; its arms: {}", .arms.join(", "))]
     UnknownArm { name: String, arm: String, arms: Vec<String> },
     #[error(transparent)]
@@ -175,6 +178,9 @@ impl Pipeline {
     /// Puts an experiment that has ended away: its arm is the default no more.
     pub async fn archive_experiment(&self, name: &str) -> Result<Kept, ExperimentError> {
         let kept = self.experiment_named(name).await?;
+        if kept.status == Status::Active {
+            return Err(ExperimentError::Running(name.to_owned()));
+        }
         if !self.store.change_experiment(kept.id, Change::Archive).await? {
             let by = kept.ended.map(|ended| ended.by);
             return Err(ExperimentError::Over { name: name.to_owned(), status: kept.status, by });

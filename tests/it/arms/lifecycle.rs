@@ -125,6 +125,8 @@ fn a_limit_ends_it_and_a_winner_becomes_the_default_until_it_is_put_away() {
     conversation.hang_up();
     let (code, text, _) = program.run(&["experiment", "stop", "x", "--archive"]);
     assert_eq!((code, text.trim()), (0, "experiment `x` is archived (by verdict)"));
+    let (code, _, complaint) = program.run(&["experiment", "stop", "x", "--adopt", "now"]);
+    assert!(code != 0 && complaint.trim().ends_with("is archived already (by verdict)"), "{complaint}");
     let mut conversation = program.greet();
     assert!(at(&ask(&mut conversation, json!({})), "/experiment").is_null());
     conversation.hang_up();
@@ -183,6 +185,8 @@ fn the_command_line_starts_lists_and_stops() {
     let (code, text, _) = program.run(&["experiment", "report", "x", "--json"]);
     let report: Value = serde_json::from_str(&text).unwrap();
     assert_eq!((code, at(&report, "/verdict")), (0, &json!("undecided")), "a report on nothing");
+    let (code, _, complaint) = program.run(&["experiment", "stop", "x", "--archive"]);
+    assert!(code != 0 && complaint.contains("`x` still runs; hint: stop it first"), "{complaint}");
     let (code, text, _) = program.run(&["experiment", "stop", "x"]);
     assert_eq!((code, text.trim()), (0, "experiment `x` is stopped (by person)"));
 }
