@@ -10,7 +10,8 @@ ARMS = [
     {"name": "dear", "model": "anthropic/claude-opus-5-5"},
 ]
 EXPERIMENT = {"name": "dearer", "metric": "cost_usd", "arms": ARMS, "max_requests": 1_000}
-REQUESTS = 80
+# Enough for 30 in each arm, whatever chance does.
+REQUESTS = 140
 
 
 async def experimenting(checks: Checks, client: Client, ledger: Ledger) -> None:
