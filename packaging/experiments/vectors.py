@@ -2,9 +2,9 @@
 """Makes tests/fixtures/experiments/vectors.json: what other implementations say to the same numbers.
 
 GrowthBook's gbstats (asymptotic confidence sequences, delta method, CUPED), savvi (Lindon and Malek's test of the sample
-ratio), scipy (Welch's t), statsmodels (two proportions, Holm, power) and hashlib (assignment).
+ratio), scipy (Welch's t, beta-binomial mixture), statsmodels (two proportions, Holm, power) and hashlib (assignment).
 
-    pip install numpy==2.4.6 scipy==1.17.1 statsmodels==0.15.0 gbstats==0.8.0 savvi==0.2.0 matplotlib
+    pip install scipy==1.17.1 statsmodels==0.15.0 gbstats==0.8.0 savvi==0.2.0 matplotlib
     python vectors.py > vectors.json
 """
 
@@ -17,6 +17,7 @@ from gbstats.frequentist.tests import SequentialConfig, SequentialTwoSidedTTest
 from gbstats.models.statistics import RatioStatistic, RegressionAdjustedStatistic, SampleMeanStatistic
 from savvi.multinomial import Multinomial
 from scipy import stats
+from scipy.optimize import brentq
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import NormalIndPower
 from statsmodels.stats.proportion import proportions_ztest
@@ -117,6 +118,18 @@ def powers():
         yield {"effect": effect, "variance": deviation**2, "alpha": alpha, "units": float(units)}
 
 
+def bounded():
+    """Beta-binomial mixture against one mean: the means whose odds are below 1 / alpha."""
+    for units, ones, alpha in [(40, 30, 0.05), (1000, 995, 0.05), (500, 500, 0.01), (20_000, 9_000, 0.0125), (1, 0, 0.2)]:
+        def log_odds(mean):
+            mixed = stats.betabinom.logpmf(ones, units, 0.5, 0.5)
+            return mixed - stats.binom.logpmf(ones, units, mean) + np.log(alpha)
+        share = ones / units
+        low = brentq(log_odds, 1e-12, share) if ones > 0 else 0
+        high = brentq(log_odds, share, 1 - 1e-12) if ones < units else 1
+        yield {"units": units, "ones": ones, "alpha": alpha, "low": low, "high": high}
+
+
 def assignment(salt, experiment, unit):
     fields = [field.encode() for field in (salt, experiment, unit)]
     text = b"".join(len(field).to_bytes(8, "little") + field for field in fields)
@@ -133,5 +146,6 @@ print(json.dumps({
     "proportions": list(proportions()),
     "holm": list(holm()),
     "power": list(powers()),
+    "bounded": list(bounded()),
     "assignment": [assignment("", "0198", f"unit-{n}") for n in range(12)] + [assignment("salt é", "x", "")],
 }))

@@ -3,6 +3,7 @@
 //! It keeps nothing: given the sums as of some earlier time it gives the interval of that time, so a picture of an interval
 //! over time is made of such sums.
 
+use super::bounded;
 use super::definition::{AssignmentUnit, Experiment, Method, Metric};
 use super::estimate::Estimate;
 use super::fixed;
@@ -41,6 +42,18 @@ impl Judge {
             Self::Sequential(sequence) => Some(estimate.interval(sequence.radius(estimate.units))),
             Self::Fixed { alpha, .. } => fixed::welch_interval(estimate, alpha),
             Self::NotYet => None,
+        }
+    }
+
+    /// Gives the interval of one arm's mean; `None` where it is too early for one.
+    ///
+    /// Of single outcomes within [0, 1] it is exact ([`bounded`]), and holds from the first one on.
+    pub fn mean_interval(self, metric: Metric, sums: &Sums) -> Option<(f64, f64)> {
+        match self {
+            Self::Sequential(sequence) if metric.is_bounded() && sums.units == sums.outcomes => {
+                bounded::interval(sums, sequence.alpha())
+            }
+            _ => Estimate::mean(metric, sums).and_then(|estimate| self.interval(&estimate)),
         }
     }
 

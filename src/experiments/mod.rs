@@ -5,6 +5,7 @@
 //! p-values allow for that ([`sequence`]). A mean that is merely higher never makes a winner.
 
 pub mod assignment;
+pub mod bounded;
 pub mod definition;
 pub mod estimate;
 pub mod fixed;

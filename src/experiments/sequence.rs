@@ -25,6 +25,11 @@ impl Sequence {
         Self { alpha, tuning: (twice + twice.ln_1p()) / tightest_at.max(1.0) }
     }
 
+    /// Gives the chance of error.
+    pub const fn alpha(&self) -> f64 {
+        self.alpha
+    }
+
     /// Gives half the width of the interval in standard errors, after so many units per arm.
     pub fn radius(&self, units: f64) -> f64 {
         let time = units * self.tuning;

@@ -254,7 +254,7 @@ fn arm_report(name: String, arm: &Observed, metric: Metric, judge: Judge) -> Arm
         outcomes: sums.outcomes,
         missing: missing.clamp(0.0, 1.0),
         mean: sums.mean(),
-        interval: Estimate::mean(metric, &sums).and_then(|estimate| judge.interval(&estimate)),
+        interval: judge.mean_interval(metric, &sums),
         spend: arm.spend,
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use ai_cost_optimizer::experiments::bounded;
 use ai_cost_optimizer::experiments::definition::{Definition, Experiment, Metric};
 use ai_cost_optimizer::experiments::estimate::Estimate;
 use ai_cost_optimizer::experiments::fixed::{proportions_p_value, welch_interval, welch_p_value};
@@ -118,6 +119,18 @@ fn the_sample_ratio_test_is_savvis() {
 }
 
 #[test]
+fn the_interval_of_a_bounded_mean_is_scipys() {
+    for vector in vectors("bounded") {
+        let number = |name: &str| vector[name].as_f64().unwrap();
+        let units = number("units");
+        let sums = Sums { units, outcomes: units, total: number("ones"), ..Sums::default() };
+        let (low, high) = bounded::interval(&sums, number("alpha")).unwrap();
+        let is_near = |found: f64, name: &str| (found - number(name)).abs() < 1e-8;
+        assert!(is_near(low, "low") && is_near(high, "high"), "{low} {high} {vector}");
+    }
+}
+
+#[test]
 fn proportions_holm_and_power_are_statsmodels() {
     for vector in vectors("proportions") {
         let (successes, units) = (numbers(&vector["successes"]), numbers(&vector["units"]));
@@ -191,8 +204,14 @@ fn equal_arms_are_seldom_ever_called_different_though_one_looks_all_the_time() {
 #[test]
 fn the_interval_of_a_mean_is_seldom_ever_beside_it() {
     let sequence = Sequence::new(0.05, 1_000.0);
-    for source in [Source::Normal, Source::LogNormal(1.5), Source::Bernoulli(0.99), Source::ZeroInflated(0.9)]
-    {
+    for source in [
+        Source::Normal,
+        Source::LogNormal(1.5),
+        Source::Bernoulli(0.5),
+        Source::Bernoulli(0.99),
+        Source::Rating(0.9),
+        Source::ZeroInflated(0.9),
+    ] {
         let missed = (0..RUNS).filter(|seed| mean_is_missed(source, 2_000, sequence, *seed)).count();
         assert!(missed as f64 <= TOO_OFTEN * RUNS as f64, "{source:?}: {missed}");
     }

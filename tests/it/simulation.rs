@@ -2,6 +2,7 @@
 
 use ai_cost_optimizer::experiments::definition::Metric;
 use ai_cost_optimizer::experiments::estimate::Estimate;
+use ai_cost_optimizer::experiments::judge::Judge;
 use ai_cost_optimizer::experiments::sample_ratio::sample_ratio_p_value;
 use ai_cost_optimizer::experiments::sequence::{FEWEST, Sequence};
 use ai_cost_optimizer::experiments::sums::{Sums, Unit};
@@ -204,10 +205,9 @@ pub(crate) fn mean_is_missed(source: Source, outcomes: usize, sequence: Sequence
     let every = (outcomes / 1_000).max(1);
     (1..=outcomes).any(|place| {
         arm.outcome(0.0, &mut draw);
-        let estimate = (place % every == 0).then(|| Estimate::mean(source.metric(), &arm.sums)).flatten();
-        let interval = estimate
-            .filter(|estimate| estimate.fewest >= FEWEST)
-            .map(|estimate| estimate.interval(sequence.radius(estimate.units)));
+        let judge = Judge::Sequential(sequence);
+        let interval =
+            (place % every == 0).then(|| judge.mean_interval(source.metric(), &arm.sums)).flatten();
         source.mean().zip(interval).is_some_and(|(mean, (low, high))| mean < low || mean > high)
     })
 }

@@ -20,8 +20,8 @@ pub(super) fn read(
         .optional()?;
     let of_session = connection
         .prepare_cached(
-            "select count(*) from requests r join routing_feedback f on f.user_id = r.user_id and f.request_id = r.id \
-             where r.user_id = ?1 and r.session = ?2 and f.score is not null",
+            "select count(*) from requests r indexed by requests_by_session \
+             join routing_feedback f on f.user_id = r.user_id and f.request_id = r.id where r.user_id = ?1 and r.session = ?2 and f.score is not null",
         )?
         .query_row(params![user_id, session], |row| count(row, 0))?;
     let (state, revision) = kept.unzip();
