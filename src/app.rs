@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use futures::future::join_all;
-use jiff::civil::Date;
+use jiff::Timestamp;
 use reqwest::Client;
 use strum::VariantArray;
 use tokio_util::task::TaskTracker;
@@ -15,14 +15,16 @@ use crate::cache::admission::{CachePolicy, DEFAULT_ERROR_RATE, DEFAULT_SIMILARIT
 use crate::config::{Config, Mode, ProviderConfig};
 use crate::cost::catalogue::Catalogue;
 use crate::cost::models::Models;
-use crate::domain::model::{ModelRef, ProviderId};
+use crate::domain::limit::{Limit, OnBreach, Period, Scope, SetBy};
+use crate::domain::model::ProviderId;
+use crate::domain::money::Usd;
 use crate::embed::minilm::{DeviceChoice, MiniLm};
 use crate::embed::weights::{ModelName, Reach, WeightsSource};
 use crate::embed::worker::EmbedWorker;
 use crate::embed::{EmbedError, Embedder};
 use crate::mcp::server::Server;
 use crate::pipeline::{
-    Calibrations, Ending, Experiments, Flights, Learning, Pipeline, Sessions, Settings, Trials,
+    Budgets, Calibrations, Ending, Experiments, Flights, Learning, Pipeline, Sessions, Settings, Trials,
 };
 use crate::providers::anthropic::{self, Anthropic};
 use crate::providers::check::{Contact, contact};
@@ -101,15 +103,10 @@ impl App {
             sessions: Sessions::default(),
             trials: Trials::default(),
             experiments: Experiments::default(),
+            budgets: Budgets::new(limits(&config), &process_name()),
             ending: Ending::default(),
         };
         Ok(Self { config, pipeline, price_lists, team })
-    }
-
-    /// Gives the day from which a model is not offered any more, by its live list or by what is built in.
-    pub fn retires(&self, reference: &ModelRef) -> Option<Date> {
-        let listed = self.pipeline.catalogue.listed_retirement(reference);
-        listed.or_else(|| self.pipeline.models.retires(reference))
     }
 
     /// Asks each configured provider whether it is there and takes the key; the calls cost nothing.
@@ -133,6 +130,21 @@ impl App {
     pub fn server(&self) -> Server {
         Server::new(self.pipeline.clone())
     }
+}
+
+/// Gives the limits of the variables and of the file.
+fn limits(config: &Config) -> Vec<Limit> {
+    let of = |period: Period, most: Option<Usd>| {
+        let scope = Scope { period, tag: None };
+        most.map(|most| Limit { scope, most, on_breach: OnBreach::default(), set_by: SetBy::Config })
+    };
+    let variables = [of(Period::Day, config.daily_budget), of(Period::Month, config.monthly_budget)];
+    variables.into_iter().flatten().chain(config.budgets.iter().cloned()).collect()
+}
+
+/// Names this process where several share a store.
+fn process_name() -> String {
+    format!("pid {} since {}", std::process::id(), Timestamp::now())
 }
 
 fn in_file(config: &Config, table: &str) -> String {

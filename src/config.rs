@@ -17,13 +17,14 @@ use reqwest::Url;
 use secrecy::SecretString;
 use strum::VariantArray;
 
-use self::tables::File;
+use self::tables::{File, MOST_USD};
 use self::variables::SECRETS;
 use crate::domain::decision::StrategyName;
+use crate::domain::limit::Limit;
 use crate::domain::model::ProviderId;
 use crate::domain::money::Usd;
 
-pub use self::tables::{ModelRow, PriceRow};
+pub use self::tables::{BadBudget, BudgetRow, ModelRow, PriceRow};
 pub use self::variables::{Support, VARIABLES, Variable};
 
 /// Whether providers are called or simulated.
@@ -100,6 +101,12 @@ pub struct Config {
     pub default_strategy: StrategyName,
     /// `EXPLORATION_BUDGET_USD`, a month; default: 0.
     pub exploration_budget: Usd,
+    /// `DAILY_BUDGET_USD`; default: no limit.
+    pub daily_budget: Option<Usd>,
+    /// `MONTHLY_BUDGET_USD`; default: no limit.
+    pub monthly_budget: Option<Usd>,
+    /// `[[budgets]]` of the TOML file.
+    pub budgets: Vec<Limit>,
     /// `REQUEST_DEADLINE_MS`; default: 45 s.
     pub request_deadline: Duration,
     /// Whether `SUPABASE_JWT_SECRET` is set, which is not used and has no business here.
@@ -172,12 +179,15 @@ impl Config {
             default_strategy: values
                 .parsed("DEFAULT_STRATEGY", "complexity, learning or hybrid", |text| text.parse().ok())?
                 .unwrap_or_default(),
-            exploration_budget: values
-                .parsed("EXPLORATION_BUDGET_USD", "US dollars from 0 to 1000000, such as 0.5", |text| {
-                    let dollars = text.parse().ok().filter(|dollars| (0.0..=1e6).contains(dollars))?;
-                    Usd::from_dollars(dollars).ok()
-                })?
-                .unwrap_or(Usd::ZERO),
+            exploration_budget: amount(&values, "EXPLORATION_BUDGET_USD")?.unwrap_or(Usd::ZERO),
+            daily_budget: amount(&values, "DAILY_BUDGET_USD")?,
+            monthly_budget: amount(&values, "MONTHLY_BUDGET_USD")?,
+            budgets: tables
+                .budgets
+                .into_iter()
+                .map(Limit::try_from)
+                .collect::<Result<_, _>>()
+                .context("[[budgets]]")?,
             request_deadline: values
                 .parsed("REQUEST_DEADLINE_MS", "whole milliseconds from 1000 to 240000", |text| {
                     text.parse().ok().filter(|ms| (1_000..=240_000).contains(ms)).map(Duration::from_millis)
@@ -230,7 +240,7 @@ impl Values {
         for (key, value) in std::mem::take(&mut file.variables) {
             if !VARIABLES.iter().any(|variable| variable.name == key) {
                 bail!(
-                    "{name}: `{key}` is no variable; hint: the README lists them, and [[models]], [[prices]]"
+                    "{name}: `{key}` is no variable; hint: the README lists them, and [[models]], [[prices]], [[budgets]]"
                 );
             }
             let text = match value {
@@ -291,6 +301,13 @@ fn one_of(values: &Values, name: &str, accepted: &[&'static str]) -> anyhow::Res
     let find = |text: &str| accepted.iter().find(|known| **known == text).map(|known| (*known).to_owned());
     let default = accepted.first().copied().unwrap_or_default().to_owned();
     Ok(values.parsed(name, &accepted.join(", "), find)?.unwrap_or(default))
+}
+
+fn amount(values: &Values, name: &str) -> anyhow::Result<Option<Usd>> {
+    values.parsed(name, "US dollars from 0 to 1000000, such as 0.5", |text| {
+        let dollars = text.parse().ok().filter(|dollars| (0.0..=MOST_USD).contains(dollars))?;
+        Usd::from_dollars(dollars).ok()
+    })
 }
 
 fn duration(text: &str) -> Option<Duration> {

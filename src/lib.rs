@@ -1,7 +1,7 @@
 //! `ai-cost-optimizer`: an MCP server that answers a prompt at the lowest cost that still answers it well, and
 //! proves the saving.
 //!
-//! **prompt → assign → exact lookup → embed → semantic lookup → route → provider → price → record → answer**
+//! **prompt → assign → exact lookup → embed → semantic lookup → route → reserve → provider → price → record → answer**
 //!
 //! [`pipeline`] reads as that sentence. Decisions are made in pure code and acted on at the edges; imports go
 //! one way, down this list, and a test keeps it so:
@@ -11,6 +11,7 @@
 //! | [`domain`] | the nouns: prompt, model, usage, money, embedding, decision, answer, rating, records |
 //! | [`config`] | the environment and the TOML file, read once |
 //! | [`cost`] | pure: prices by model and time, built in and live, estimates, savings against a named baseline |
+//! | [`budget`] | pure: what may be spent, and what happens to a request that would go over it |
 //! | [`routing`], [`cache`] | pure: which model to ask; which stored answer may be served, which kept |
 //! | [`experiments`] | pure: which arm a request belongs to, and what the outcomes of the arms prove |
 //! | [`auth`] | adapter: the session of a Supabase user |
@@ -32,7 +33,8 @@
 //! 5. A cached answer is served only inside its scope and its bound on wrong answers; a doubt is a miss.
 //! 6. Every call to a provider is in `attempts` and in the totals, also one that failed.
 //! 7. An unknown price is no price: it is never zero, and reports count it apart.
-//! 8. No user of a project sees another's row, count or error; a record that waits on this machine is sent under its
+//! 8. What is spent and what requests under way may cost never pass a limit together; a model can only tighten one.
+//! 9. No user of a project sees another's row, count or error; a record that waits on this machine is sent under its
 //!    own user's token only.
 
 pub mod domain;
@@ -41,6 +43,7 @@ pub mod config;
 
 pub mod cost;
 
+pub mod budget;
 pub mod cache;
 pub mod experiments;
 pub mod routing;

@@ -1,7 +1,7 @@
-//! The flow of one request: prompt → assign → exact lookup → embed → semantic lookup → route → provider → price →
-//! record → answer.
+//! The flow of one request: prompt → assign → exact lookup → embed → semantic lookup → route → reserve → provider →
+//! price → record → answer.
 //!
-//! Whatever is decided is decided in `routing`, `cache` and `cost`; here it is only put in order. Nobody is
+//! Whatever is decided is decided in `routing`, `cache`, `budget` and `cost`; here it is only put in order. Nobody is
 //! paid before an intent is written, and once somebody may be paid, a tracked task sees it through to the
 //! record, whether or not the caller still waits.
 
@@ -14,9 +14,11 @@ mod journey;
 mod learning;
 mod lookup;
 mod outcome;
+mod outlook;
 mod payment;
 mod progress;
 mod sessions;
+mod spending;
 mod verdicts;
 mod waiting;
 
@@ -60,6 +62,7 @@ use self::lookup::Found;
 pub use self::outcome::{Plan, RouteError, Routed};
 pub use self::progress::Progress;
 pub use self::sessions::Sessions;
+pub use self::spending::{BudgetError, Budgets, Spent};
 pub use self::verdicts::{Consent, ExperimentError, Launch};
 
 /// Choices that hold for every request.
@@ -106,6 +109,7 @@ pub struct Pipeline {
     pub sessions: Sessions,
     pub trials: Trials,
     pub experiments: Experiments,
+    pub budgets: Budgets,
     pub ending: Ending,
 }
 
@@ -217,7 +221,13 @@ impl Pipeline {
         record.cache = Some(hit);
         record.latency_ms = journey.elapsed_ms();
         self.record_unpaid(&mut journey, &record).await;
-        Routed { record, text: entry.text, degraded: journey.degraded, simulated: self.settings.simulated }
+        Routed {
+            record,
+            text: entry.text,
+            degraded: journey.degraded,
+            spent: None,
+            simulated: self.settings.simulated,
+        }
     }
 
     /// Names the model that savings are stated against at a time; `None` where no priced one is configured.

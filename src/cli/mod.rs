@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand. stdout carries a command's result and nothing else.
 
+mod budget;
 mod cache_eval;
 mod doctor;
 mod experiment;
@@ -69,6 +70,8 @@ enum Command {
         #[command(subcommand)]
         command: experiment::ExperimentCommand,
     },
+    /// Limit what may be spent, and show what is left
+    Budget(budget::BudgetArguments),
     /// Sign in to the team's project; the session is kept in the keyring
     Login(login::LoginArguments),
     /// Revoke and forget the session
@@ -113,6 +116,7 @@ impl Arguments {
             Some(Command::Route(arguments)) => route::run(config, *arguments, form).await,
             Some(Command::Report(arguments)) => report::run(config, arguments, form).await,
             Some(Command::Experiment { command }) => experiment::run(config, command, form).await,
+            Some(Command::Budget(arguments)) => budget::run(config, arguments, form).await,
             Some(Command::Login(arguments)) => login::login(&config, arguments, form).await,
             Some(Command::Logout) => login::logout(&config, form).await,
             Some(Command::Migrate(arguments)) => migrate::run(config, &arguments, form).await,

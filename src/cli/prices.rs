@@ -10,6 +10,7 @@ use super::table::{Align, Table};
 use super::{Exit, Form, complain, print, print_json};
 use crate::app::App;
 use crate::config::Config;
+use crate::cost::calendar::retirement;
 use crate::cost::catalogue::BUILT_IN_DATE;
 use crate::cost::live::LongPrice;
 use crate::cost::price::FlatPrice;
@@ -142,7 +143,8 @@ fn row(app: &App, reference: &ModelRef, quote: Option<&Quote>) -> Row {
         drift_percent: quote
             .and_then(|quote| quote.drift_percent)
             .map(|percent| (percent * 10.0).round() / 10.0),
-        retires: app.retires(reference).map(|day| day.to_string()),
+        retires: retirement(&app.pipeline.models, &app.pipeline.catalogue, reference)
+            .map(|day| day.to_string()),
     }
 }
 
@@ -178,7 +180,8 @@ fn table(app: &App, quotes: &[(ModelRef, Option<Quote>)]) -> String {
             amount(|price| price.cache_write),
             from,
             drift.map_or_else(String::new, |percent| format!("{percent:+.1} %")),
-            app.retires(reference).map_or_else(String::new, |day| day.to_string()),
+            retirement(&app.pipeline.models, &app.pipeline.catalogue, reference)
+                .map_or_else(String::new, |day| day.to_string()),
         ]);
     }
     format!("US dollars a million tokens, at the length of a short prompt\n{table}")

@@ -2,6 +2,9 @@
 
 use serde::Deserialize;
 
+use crate::domain::limit::{Limit, OnBreach, Period, Scope, SetBy};
+use crate::domain::money::Usd;
+
 /// A model, as users and the built-in table write it.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -43,6 +46,56 @@ pub struct PriceRow {
     pub cache_write_usd_per_mtok: Option<f64>,
 }
 
+/// A limit of what may be spent.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BudgetRow {
+    pub period: Period,
+    /// US dollars, from 0 to 1,000,000.
+    pub limit_usd: f64,
+    /// Default: block.
+    #[serde(default)]
+    pub on_breach: OnBreach,
+    /// Only requests with this tag; default: all.
+    pub tag: Option<String>,
+}
+
+/// A limit that cannot be one.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum BadBudget {
+    #[error("limit_usd is {0}; accepted: US dollars from 0 to {MOST_USD}")]
+    Amount(f64),
+    #[error("tag is empty or longer than {MAX_TAG_BYTES} bytes; hint: leave it out to limit all requests")]
+    Tag,
+}
+
+/// The largest limit, in US dollars.
+pub(super) const MOST_USD: f64 = 1e6;
+/// Bytes of a tag that may have a limit; stores keep no sums of longer ones.
+const MAX_TAG_BYTES: usize = 1_000;
+
+impl BudgetRow {
+    /// Makes a limit that somebody set.
+    pub fn into_limit(self, set_by: SetBy) -> Result<Limit, BadBudget> {
+        let most = Some(self.limit_usd)
+            .filter(|dollars| (0.0..=MOST_USD).contains(dollars))
+            .and_then(|dollars| Usd::from_dollars(dollars).ok())
+            .ok_or(BadBudget::Amount(self.limit_usd))?;
+        if self.tag.as_ref().is_some_and(|tag| tag.is_empty() || tag.len() > MAX_TAG_BYTES) {
+            return Err(BadBudget::Tag);
+        }
+        let scope = Scope { period: self.period, tag: self.tag };
+        Ok(Limit { scope, most, on_breach: self.on_breach, set_by })
+    }
+}
+
+impl TryFrom<BudgetRow> for Limit {
+    type Error = BadBudget;
+    fn try_from(row: BudgetRow) -> Result<Self, BadBudget> {
+        row.into_limit(SetBy::Config)
+    }
+}
+
 /// Everything the TOML file may hold: the variables under their own names, and the tables.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct File {
@@ -50,6 +103,8 @@ pub(super) struct File {
     pub(super) models: Vec<ModelRow>,
     #[serde(default)]
     pub(super) prices: Vec<PriceRow>,
+    #[serde(default)]
+    pub(super) budgets: Vec<BudgetRow>,
     #[serde(flatten)]
     pub(super) variables: std::collections::BTreeMap<String, toml::Value>,
 }

@@ -80,8 +80,8 @@ pub const VARIABLES: [Variable; 45] = [
         "0",
         "US dollars a month (UTC) for trials of other models, that only teach routing",
     ),
-    not_yet("DAILY_BUDGET_USD", "", "spending limit a day"),
-    not_yet("MONTHLY_BUDGET_USD", "", "spending limit a month"),
+    honoured("DAILY_BUDGET_USD", "no limit", "US dollars that may be spent in a UTC day; 0: nothing"),
+    honoured("MONTHLY_BUDGET_USD", "no limit", "the same for a UTC month"),
     honoured("REQUEST_DEADLINE_MS", "45000", "longest time for one request, 1,000 to 240,000 ms"),
     not_yet(
         "STORE_PROMPTS",
@@ -98,7 +98,7 @@ pub const VARIABLES: [Variable; 45] = [
     honoured(
         "COST_OPTIMIZER_CONFIG",
         "`config.toml` in the platform's configuration folder",
-        "TOML file with these names as keys, and `[[models]]`, `[[prices]]`",
+        "TOML file with these names as keys, and `[[models]]`, `[[prices]]`, `[[budgets]]`",
     ),
     honoured("SUPABASE_URL", "", "address of the team's project; requests and cached answers are kept there"),
     honoured(

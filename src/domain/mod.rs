@@ -9,6 +9,7 @@ pub mod embedding;
 pub mod evidence;
 pub mod exposure;
 pub mod ids;
+pub mod limit;
 pub mod model;
 pub mod money;
 pub mod outcome;

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use strum::VariantArray;
 
 use super::cache_policy;
+use super::wire::budget::BudgetOutput;
 use super::wire::report::TotalsOutput;
 use crate::domain::model::ProviderId;
 use crate::domain::report::{Group, GroupBy, Report, ReportQuery};
@@ -25,6 +26,7 @@ pub(super) enum Metric {
     Routing,
     Cache,
     Providers,
+    Budgets,
 }
 
 impl Metric {
@@ -35,6 +37,7 @@ impl Metric {
             Self::Routing => "metrics://routing",
             Self::Cache => "metrics://cache",
             Self::Providers => "metrics://providers",
+            Self::Budgets => "metrics://budgets",
         }
     }
 
@@ -48,6 +51,7 @@ impl Metric {
             Self::Providers => {
                 "Providers: configured or not, what is left alone after failures, requests and spend, last 30 days"
             }
+            Self::Budgets => "Limits of what may be spent: what is spent, reserved and left of each",
         }
     }
 
@@ -102,6 +106,10 @@ impl Metric {
                     })
                 };
                 json!({ "providers": ProviderId::VARIANTS.iter().copied().map(of).collect::<Vec<_>>() })
+            }
+            Self::Budgets => {
+                let standings = pipeline.budgets(now).await?;
+                json!({ "budgets": standings.iter().map(BudgetOutput::from).collect::<Vec<_>>() })
             }
         };
         if let Value::Object(object) = &mut value {

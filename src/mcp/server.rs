@@ -25,7 +25,7 @@ use crate::pipeline::Pipeline;
 const INSTRUCTIONS: &str = "Answers prompts at the lowest cost that still answers them well. Call route_prompt to \
 have a prompt answered (dry_run to see candidates and prices first), rate_response to say whether the answer was \
 good, cost_report for spend and savings, forget_cache to drop stored answers, start_experiment to find out which of \
-two ways is better, and experiment_report for what it proves so far.";
+two ways is better, experiment_report for what it proves so far, and set_budget to limit spending.";
 
 /// How long clients may keep the list of tools, which never changes while the program runs.
 const LIST_TTL_MS: u64 = 3_600_000;
@@ -53,7 +53,8 @@ impl Server {
             + Self::forget_cache_tool()
             + Self::start_experiment_tool()
             + Self::experiment_report_tool()
-            + Self::stop_experiment_tool();
+            + Self::stop_experiment_tool()
+            + Self::set_budget_tool();
         for route in tools.map.values_mut() {
             route.attr.input_schema = portable(&route.attr.input_schema);
             route.attr.output_schema = route.attr.output_schema.as_ref().map(|schema| portable(schema));

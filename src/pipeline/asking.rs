@@ -1,10 +1,14 @@
 //! Asking the candidates, and a stronger one once more where the first answer is not enough.
 
+use futures::FutureExt as _;
+
 use super::Pipeline;
 use super::flights::Pilot;
 use super::journey::Journey;
+use super::spending::Reserved;
 use crate::domain::answer::{AttemptOutcome, FinishReason};
 use crate::domain::decision::Decision;
+use crate::domain::money::Usd;
 use crate::providers::fallback::{Asked, Bill, Errand};
 use crate::routing::escalation::{Doubt, Escalation};
 
@@ -13,7 +17,13 @@ pub(super) const LIMIT_IN_DEADLINES: u32 = 4;
 
 impl Pipeline {
     /// Asks the candidates; calls name them by their places in the decision.
-    pub(super) async fn ask(&self, journey: &mut Journey, decision: &Decision, pilot: &Pilot) -> Asked {
+    pub(super) async fn ask(
+        &self,
+        journey: &mut Journey,
+        decision: &Decision,
+        reserved: &Reserved,
+        pilot: &Pilot,
+    ) -> Asked {
         let deadline = self.settings.request_deadline;
         let request = journey.request.clone();
         let errand = Errand {
@@ -24,6 +34,8 @@ impl Pipeline {
             limit: deadline * LIMIT_IN_DEADLINES,
             draft: &pilot.draft,
             abandon: &pilot.abandon,
+            at_risk: Usd::ZERO,
+            may_cost: &|total| self.may_cost(reserved, total).boxed(),
         };
         let mut asked = self.providers.ask(&errand).await;
         let Some(escalation) = journey.escalation.take() else { return asked };
@@ -33,8 +45,8 @@ impl Pipeline {
             return asked;
         }
         let Some(stronger) = decision.candidates.get(escalation.place) else { return asked };
-        let again =
-            self.providers.ask(&Errand { candidates: std::slice::from_ref(stronger), ..errand }).await;
+        let candidates = std::slice::from_ref(stronger);
+        let again = self.providers.ask(&Errand { candidates, at_risk: asked.at_risk, ..errand }).await;
         let is_answer = |place: usize| match again.calls.get(place).map(|call| &call.bill) {
             Some(Bill::Answer(completion)) => !completion.text.trim().is_empty(),
             _ => false,

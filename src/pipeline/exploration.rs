@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use futures::FutureExt as _;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tokio::sync::Semaphore;
@@ -90,7 +91,9 @@ impl Pipeline {
             ..decision.clone()
         });
         record.source = Some(Source::Exploration);
-        self.store.begin_request(record.clone()).await?;
+        if !self.begin_trial(&record).await? {
+            return Ok(());
+        }
         let said = self.ask_for_trial(&journey, candidate, &mut record).await;
         self.store.record_request(record.clone(), None).await?;
         let Some(said) = said else { return Ok(()) };
@@ -127,6 +130,9 @@ impl Pipeline {
             limit: deadline * LIMIT_IN_DEADLINES,
             draft: &draft,
             abandon: &abandon,
+            at_risk: Usd::ZERO,
+            // It is asked once.
+            may_cost: &|_| std::future::ready(false).boxed(),
         };
         let asked = self.providers.ask(&errand).await;
         let priced = asked.calls.iter().map(|call| self.price(call, candidate, journey)).collect();

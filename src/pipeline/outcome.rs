@@ -1,7 +1,10 @@
 //! What the pipeline gives back.
 
+use super::spending::Spent;
+use crate::budget::standing::Standing;
 use crate::domain::decision::Candidate;
 use crate::domain::ids::RequestId;
+use crate::domain::money::Usd;
 use crate::domain::record::RequestRecord;
 use crate::routing::candidates::NoCandidate;
 use crate::store::StoreError;
@@ -14,6 +17,8 @@ pub struct Routed {
     pub text: String,
     /// What did not work on the way, each with its way out.
     pub degraded: Vec<String>,
+    /// How its fullest budget stands, where it was paid for and has one.
+    pub spent: Option<Spent>,
     /// Whether the answer was made up on this machine.
     pub simulated: bool,
 }
@@ -43,6 +48,11 @@ pub enum RouteError {
     /// Nobody is paid before the request is written down.
     #[error("nothing was sent, because the request could not be recorded first: {0}")]
     NotRecorded(#[from] StoreError),
+    #[error(
+        "nothing was sent: the request may cost {needs}, and of the budget of {} only {} is left ({} spent, {} reserved by requests under way); hint: wait for the next {}, raise the limit with `ai-cost-optimizer budget` or where it is configured, or send a shorter prompt or a smaller max_output_tokens",
+        .standing.limit, .standing.remaining(), .standing.spent, .standing.reserved, .standing.limit.scope.period
+    )]
+    OverBudget { standing: Box<Standing>, needs: Usd },
     #[error("no model answered request {id}: {}", failures.join("; "))]
     NoAnswer { id: RequestId, failures: Vec<String> },
     #[error(

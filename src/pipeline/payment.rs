@@ -45,14 +45,13 @@ impl Pipeline {
     pub(super) async fn pay(
         &self,
         mut journey: Journey,
-        decision: Decision,
+        mut decision: Decision,
         embedding: Option<StoredEmbedding>,
         pilot: &Pilot,
     ) -> Landing {
         // The intent is part of the task: an intent whose caller went away would stand for a payment never made.
-        let begun = self.store.begin_request(journey.intent(&decision)).await?;
-        journey.note(&begun);
-        let asked = self.ask(&mut journey, &decision, pilot).await;
+        let reserved = self.begin(&mut journey, &mut decision).await?;
+        let asked = self.ask(&mut journey, &decision, &reserved, pilot).await;
         let priced: Vec<Priced> = asked
             .calls
             .iter()
@@ -106,6 +105,7 @@ impl Pipeline {
                 journey.degrade(format!("the cost of this request is in no report: {error}"));
             }
         }
+        let spent = self.spent(reserved, &record);
         match text {
             Some(text) => {
                 if let Some(comparand) = journey.comparand.take()
@@ -116,7 +116,7 @@ impl Pipeline {
                 }
                 let (simulated, degraded) = (self.settings.simulated, std::mem::take(&mut journey.degraded));
                 self.explore(journey, decision, &record, &text);
-                Ok((Routed { record, text, degraded, simulated }, entry))
+                Ok((Routed { record, text, degraded, spent, simulated }, entry))
             }
             None => Err(RouteError::NoAnswer { id: journey.id, failures: asked.failures }),
         }

@@ -33,9 +33,13 @@ impl Pipeline {
         };
         let gone = |problem: &str| RouteError::NotResumable(format!("request {id} {problem}"));
         match (record.status, text) {
-            (RequestStatus::Completed, Some(text)) => {
-                Ok(Routed { record, text, degraded: Vec::new(), simulated: self.settings.simulated })
-            }
+            (RequestStatus::Completed, Some(text)) => Ok(Routed {
+                record,
+                text,
+                degraded: Vec::new(),
+                spent: None,
+                simulated: self.settings.simulated,
+            }),
             (RequestStatus::Completed, None) => {
                 Err(gone("was answered, and its answer was not kept; hint: send the prompt again"))
             }
@@ -100,7 +104,13 @@ impl Pipeline {
             "the deadline of {after_ms} ms came first, so this is a part of the answer, at its cost so far; hint: while the program runs, route_prompt with resume `{id}` brings the whole"
         );
         Ok((
-            Routed { record, text: arrived.text, degraded: vec![note], simulated: self.settings.simulated },
+            Routed {
+                record,
+                text: arrived.text,
+                degraded: vec![note],
+                spent: None,
+                simulated: self.settings.simulated,
+            },
             None,
         ))
     }
@@ -147,7 +157,13 @@ impl Pipeline {
         self.record_unpaid(&mut journey, &record).await;
         let (text, degraded) = landing?;
         journey.degraded.extend(degraded);
-        Ok(Routed { record, text, degraded: journey.degraded, simulated: self.settings.simulated })
+        Ok(Routed {
+            record,
+            text,
+            degraded: journey.degraded,
+            spent: None,
+            simulated: self.settings.simulated,
+        })
     }
 
     /// Waits for the payments under way, then breaks off and records those that are left.

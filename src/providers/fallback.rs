@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use super::cooldown::{Admission, CoolDowns, Resting};
@@ -16,6 +17,7 @@ use super::{Delivery, Provider, ProviderCall, ProviderError};
 use crate::domain::answer::{AttemptOutcome, Completion, FinishReason};
 use crate::domain::decision::Candidate;
 use crate::domain::model::ProviderId;
+use crate::domain::money::Usd;
 use crate::domain::prompt::{Role, RouteRequest, Turn};
 
 /// The most calls for one request.
@@ -42,8 +44,11 @@ impl FromIterator<(ProviderId, Arc<dyn Provider>)> for Providers {
     }
 }
 
+/// Says whether the calls of a request may cost so much in all.
+pub type MayCost<'a> = dyn Fn(Usd) -> BoxFuture<'a, bool> + Send + Sync + 'a;
+
 /// What is to be asked, and how long it may take.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Errand<'a> {
     pub candidates: &'a [Candidate],
     pub request: &'a RouteRequest,
@@ -57,6 +62,16 @@ pub struct Errand<'a> {
     pub draft: &'a Draft,
     /// Cancelled when nobody wants the answer any more.
     pub abandon: &'a CancellationToken,
+    /// The most that calls before these may be billed.
+    pub at_risk: Usd,
+    /// Asked before a call that may be billed on top of others.
+    pub may_cost: &'a MayCost<'a>,
+}
+
+impl std::fmt::Debug for Errand<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Errand").field("candidates", &self.candidates).finish_non_exhaustive()
+    }
 }
 
 /// What came of asking.
@@ -68,6 +83,8 @@ pub struct Asked {
     pub calls: Vec<Call>,
     /// Each failure in words, in order.
     pub failures: Vec<String>,
+    /// The most that these calls and those before them may be billed.
+    pub at_risk: Usd,
 }
 
 /// One call that was made.
@@ -133,7 +150,7 @@ impl Providers {
     /// If nobody answers, an answer that a filter emptied, or the longest part of one that broke off, stands in
     /// for it. Cancel safe: no, because a dropped call may still be billed; cancel `abandon` instead.
     pub async fn ask(&self, errand: &Errand<'_>) -> Asked {
-        let mut asked = Asked::default();
+        let mut asked = Asked { at_risk: errand.at_risk, ..Asked::default() };
         let mut stand_in: Option<usize> = None;
         let mut round = Round::new(errand.candidates, &self.of);
         let deadline = errand.started + errand.deadline;
@@ -154,6 +171,15 @@ impl Providers {
                 break;
             };
             let reference = &candidate.card.reference;
+            let total = asked.at_risk + candidate.estimate.map_or(Usd::ZERO, |estimate| estimate.high);
+            if asked.at_risk > Usd::ZERO && !(errand.may_cost)(total).await {
+                self.with_cool_downs(|cool_downs| cool_downs.released(reference));
+                asked
+                    .failures
+                    .push(format!("{reference} was not asked: with what was billed it may pass a budget"));
+                round.keep(|candidate| candidate.card.reference != *reference);
+                continue;
+            }
             let started = Instant::now();
             errand.draft.begin(reference);
             let call = call(candidate, errand, started);
@@ -199,12 +225,15 @@ impl Providers {
                     (error.outcome(), if is_billed { Bill::Part(arrived) } else { Bill::Nothing })
                 }
             };
+            if !matches!(bill, Bill::Nothing) {
+                asked.at_risk = total;
+            }
             asked.calls.push(Call { candidate: place, outcome, latency_ms, bill });
             if asked.answer.is_some() || errand.abandon.is_cancelled() {
                 break;
             }
         }
-        if asked.calls.is_empty() {
+        if asked.calls.is_empty() && asked.failures.is_empty() {
             asked.failures.extend(self.why_nobody(errand));
         }
         asked.answer = asked.answer.or(stand_in);

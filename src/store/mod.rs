@@ -16,8 +16,11 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::auth::AuthError;
+use crate::budget::admission::Admission;
+use crate::budget::standing::Standing;
 use crate::domain::evidence::{CacheEvidence, EvidenceKey, Label};
 use crate::domain::ids::{ExperimentId, RequestId};
+use crate::domain::limit::{Limit, Scope};
 use crate::domain::model::ModelRef;
 use crate::domain::outcome::{DayOfModel, KeptRouting, Outcome, OutcomeQuery};
 use crate::domain::rating::{Rating, RatingEffect};
@@ -95,6 +98,36 @@ pub struct NearestQuery {
     pub now: Timestamp,
 }
 
+/// What a request asks its budgets.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// The limits that are configured; those that are kept count beside them.
+    pub limits: Vec<Limit>,
+    /// Whether nobody may be paid where the limits cannot be looked at.
+    pub must_hold: bool,
+    /// The process that asks.
+    pub owner: String,
+    pub now: Timestamp,
+    /// How long the reservation lives if nobody settles it.
+    pub lease: Duration,
+}
+
+impl Ask {
+    /// Gives the time from which the reservation counts no more.
+    pub fn expires_at(&self) -> Timestamp {
+        self.now.checked_add(self.lease).unwrap_or(Timestamp::MAX)
+    }
+}
+
+/// What came of beginning a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Begun {
+    /// Nothing is, where it was not admitted.
+    pub recorded: Recorded,
+    /// Absent: the limits could not be looked at.
+    pub admission: Option<Admission>,
+}
+
 /// What became of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recorded {
@@ -141,8 +174,11 @@ pub trait Store: Send + Sync {
     /// Finds the servable answers nearest to an embedding, nearest first.
     async fn match_cache_entries(&self, query: NearestQuery) -> Result<Vec<Neighbour>, StoreError>;
 
-    /// Writes down that a provider is about to be paid; a later end leaves the forecast as it is.
-    async fn begin_request(&self, intent: RequestRecord) -> Result<Recorded, StoreError>;
+    /// Writes down that a provider is about to be paid, and reserves the most that it may cost, in one step; neither
+    /// where that would pass a limit. A later end leaves the forecast as it is.
+    ///
+    /// Who begins again, as with another worst case, replaces what was reserved.
+    async fn begin_request(&self, intent: RequestRecord, ask: Ask) -> Result<Begun, StoreError>;
 
     /// Writes a finished request whose prompt has no embedding but that of the answer it bought.
     async fn record_request(
@@ -154,7 +190,7 @@ pub trait Store: Send + Sync {
         self.record_embedded(record, bought, embedding).await
     }
 
-    /// Writes a finished request, replacing its intent, with the answer it bought where that is kept, and the
+    /// Writes a finished request, replacing its intent and its reservation, with the answer it bought where that is kept, and the
     /// models it asked, with the embedding of its prompt, for routing to learn from; a request answered from the
     /// cache counts as a hit of its entry.
     async fn record_embedded(
@@ -250,6 +286,15 @@ pub trait Store: Send + Sync {
 
     /// Sums up past requests, for an experiment to be planned by.
     async fn past_outcomes(&self, query: PastQuery) -> Result<Past, StoreError>;
+
+    /// Says how all limits stand at a time: those that are given, and those that are kept.
+    async fn budgets(&self, given: Vec<Limit>, at: Timestamp) -> Result<Vec<Standing>, StoreError>;
+
+    /// Keeps a limit in place of the one of the same scope that the same surface set; of a model's own the tighter stays.
+    async fn set_budget(&self, limit: Limit, at: Timestamp) -> Result<(), StoreError>;
+
+    /// Takes the kept limits of a scope away; says whether there were any.
+    async fn remove_budget(&self, scope: Scope) -> Result<bool, StoreError>;
 
     /// Sums requests.
     async fn cost_report(&self, query: ReportQuery) -> Result<Report, StoreError>;

@@ -9,6 +9,7 @@
 mod arms;
 mod audits;
 mod auth;
+mod budgets;
 mod cache_eval;
 mod config;
 mod contract;

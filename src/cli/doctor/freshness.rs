@@ -6,8 +6,8 @@ use jiff::tz::TimeZone;
 
 use super::{Check, State};
 use crate::app::App;
+use crate::cost::calendar::{Event, Notice};
 use crate::cost::catalogue::BUILT_IN_DATE;
-use crate::domain::model::ModelRef;
 
 /// Age from which prices are worth a warning.
 const OLD_BUILT_IN_DAYS: i32 = 30;
@@ -69,42 +69,16 @@ fn live_prices(provider: &str, found: Option<(Date, usize)>, today: Date) -> Che
 
 /// Tells which models end soon, and whose prices will change.
 pub(super) fn models(app: &App, now: Timestamp) -> Vec<Check> {
-    let configured = app.pipeline.providers.ids();
-    let cards = app.pipeline.models.iter().map(|card| card.reference.clone());
-    let mut references: Vec<ModelRef> =
-        cards.filter(|reference| configured.contains(&reference.provider)).collect();
-    references.extend(app.pipeline.baseline_model(now).filter(|baseline| !references.contains(baseline)));
-    let today = day_of(now);
-    let mut checks = Vec::new();
-    for reference in &references {
-        checks.extend(app.retires(reference).and_then(|day| end(reference, day, today)));
-    }
-    for reference in &references {
-        let change = app.pipeline.catalogue.next_change(reference, now, AHEAD_DAYS);
-        checks.extend(change.map(|change| price_change(reference, change.on, change.percent)));
-    }
-    if checks.is_empty() {
+    let notices = app.pipeline.notices(now, AHEAD_DAYS);
+    if notices.is_empty() {
         let sentence = format!("no end and no price change is known for the next {AHEAD_DAYS} days");
-        checks.push(Check::new("models", State::Ok, &sentence));
+        return vec![Check::new("models", State::Ok, &sentence)];
     }
-    checks
-}
-
-fn end(reference: &ModelRef, day: Date, today: Date) -> Option<Check> {
-    let left = days(today, day);
-    let sentence = if left <= 0 {
-        format!("not offered any more since {day}; hint: replace it in the TOML file")
-    } else if left <= i32::from(AHEAD_DAYS) {
-        format!("offered until {day}, {left} days from now; hint: choose another in time")
-    } else {
-        return None;
+    let check = |Notice { reference, event }: Notice| {
+        let what = if matches!(event, Event::PriceChanges(_)) { "price" } else { "model" };
+        Check::new(format!("{what} {reference}"), State::Warning, &event.to_string())
     };
-    Some(Check::new(format!("model {reference}"), State::Warning, &sentence))
-}
-
-fn price_change(reference: &ModelRef, on: Date, percent: f64) -> Check {
-    let sentence = format!("{percent:+.0} % from {on}; estimates and bills follow by themselves");
-    Check::new(format!("price {reference}"), State::Warning, &sentence)
+    notices.into_iter().map(check).collect()
 }
 
 fn day_of(at: Timestamp) -> Date {
@@ -126,7 +100,6 @@ fn ago(days: i32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::model::ProviderId;
     use jiff::civil::date;
 
     fn check(found: &Check, state: State, words: &[&str]) {
@@ -135,11 +108,7 @@ mod tests {
         for word in words {
             assert!(text.contains(word), "{word} is not in {text}");
         }
-        assert!(state == State::Ok || found.hint.is_some() || found.name.starts_with("price "), "{found:?}");
-    }
-
-    fn model() -> ModelRef {
-        ModelRef { provider: ProviderId::Gemini, model: "gemini-x".to_owned() }
+        assert!(state == State::Ok || found.hint.is_some(), "{found:?}");
     }
 
     #[test]
@@ -159,24 +128,5 @@ mod tests {
         check(&list(8), State::Ok, &["7 days ago"]);
         check(&list(9), State::Warning, &["8 days ago", "prices refresh"]);
         check(&live_prices("cerebras", None, date(2026, 11, 1)), State::Ok, &["none yet", "prices refresh"]);
-    }
-
-    #[test]
-    fn an_end_is_told_sixty_days_ahead() {
-        let end = |day: Date| end(&model(), day, date(2026, 11, 25));
-        check(
-            &end(date(2026, 11, 25)).unwrap(),
-            State::Warning,
-            &["model gemini/gemini-x", "any more since"],
-        );
-        check(&end(date(2026, 11, 30)).unwrap(), State::Warning, &["until 2026-11-30", "5 days"]);
-        assert!(end(date(2027, 1, 24)).is_some());
-        assert_eq!(end(date(2027, 1, 25)), None);
-    }
-
-    #[test]
-    fn a_price_change_is_told_with_its_day() {
-        let words = ["price gemini/gemini-x", "+100 %", "2027-01-01"];
-        check(&price_change(&model(), date(2027, 1, 1), 100.0), State::Warning, &words);
     }
 }

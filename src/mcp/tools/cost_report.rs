@@ -13,6 +13,9 @@ use crate::mcp::wire::read;
 use crate::mcp::wire::report::{ReportInput, ReportOutput};
 use crate::pipeline::Pipeline;
 
+/// How far ahead ends and price changes are told.
+const AHEAD_DAYS: u16 = 30;
+
 #[tool_router(router = cost_report_tool, vis = "pub(in crate::mcp)")]
 impl Server {
     /// Spend, savings against the baseline and cache hits over a time, grouped as asked.
@@ -49,5 +52,8 @@ pub async fn report_of(pipeline: &Pipeline, input: &ReportInput) -> Result<Repor
     let report = pipeline.store.cost_report(query).await.map_err(|error| error.to_string())?;
     let known = Known::read(pipeline).await.map_err(|error| error.to_string())?;
     let error_bound = known.and_then(|known| known.error_bound());
-    Ok(ReportOutput::new(query, &report, input, error_bound, pipeline.settings.simulated))
+    let now = Timestamp::now();
+    let budgets = pipeline.budgets(now).await.map_err(|error| error.to_string())?;
+    let output = ReportOutput::new(query, &report, input, error_bound, pipeline.settings.simulated);
+    Ok(output.with_budgets(&budgets).with_notices(&pipeline.notices(now, AHEAD_DAYS)))
 }

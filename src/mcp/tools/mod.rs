@@ -5,6 +5,7 @@ mod experiment_report;
 mod forget_cache;
 mod rate_response;
 mod route_prompt;
+mod set_budget;
 mod start_experiment;
 mod stop_experiment;
 

@@ -22,6 +22,7 @@ macro_rules! names {
     };
 }
 
+pub mod budget;
 pub mod experiment;
 pub mod outcomes;
 pub mod plan;

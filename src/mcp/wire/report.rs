@@ -4,6 +4,9 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::budget::BudgetOutput;
+use crate::budget::standing::Standing;
+use crate::cost::calendar::Notice;
 use crate::domain::report::{Group, GroupBy, Report, ReportQuery, Totals};
 
 /// Groups shown where the caller sets no limit.
@@ -79,6 +82,11 @@ pub struct ReportOutput {
     /// Upper bound of wrong answers per similar hit, 95 %
     #[serde(skip_serializing_if = "Option::is_none")]
     cache_error_bound: Option<f64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    budgets: Vec<BudgetOutput>,
+    /// Models that end and prices that change within 30 days
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
     #[serde(skip_serializing_if = "super::is_false")]
     simulated: bool,
 }
@@ -191,8 +199,21 @@ impl ReportOutput {
             groups: report.groups.iter().take(limit).map(GroupOutput::from).collect(),
             more_groups: (left_out > 0).then_some(left_out),
             cache_error_bound,
+            budgets: Vec::new(),
+            warnings: Vec::new(),
             simulated,
         }
+    }
+
+    /// Adds how limits stand now.
+    pub fn with_budgets(self, standings: &[Standing]) -> Self {
+        Self { budgets: standings.iter().map(BudgetOutput::from).collect(), ..self }
+    }
+
+    /// Adds what is known of the time to come.
+    pub fn with_notices(self, notices: &[Notice]) -> Self {
+        let word = |notice: &Notice| format!("{}: {}", notice.reference, notice.event);
+        Self { warnings: notices.iter().map(word).collect(), ..self }
     }
 
     /// Gives the report as text of a format; CSV has a line a group, or the totals.
@@ -233,6 +254,12 @@ impl ReportOutput {
             if count > 0 {
                 text.push_str(&format!("{count} {what}\n"));
             }
+        }
+        for budget in &self.budgets {
+            text.push_str(&format!("{}\n", budget.to_text()));
+        }
+        for warning in &self.warnings {
+            text.push_str(&format!("warning: {warning}\n"));
         }
         let widest = self.groups.iter().map(|group| group.totals.cost_usd).fold(0.0, f64::max);
         let name_width = self.groups.iter().map(|group| group.key.chars().count()).max().unwrap_or(0).min(50);

@@ -8,6 +8,7 @@ use crate::domain::decision::Complexity;
 use crate::domain::exposure::Exposure;
 use crate::domain::record::{Baseline, RequestRecord};
 use crate::domain::usage::Usage;
+use crate::mcp::wire::budget::BudgetOutput;
 use crate::mcp::wire::plan::CandidateOutput;
 use crate::pipeline::Routed;
 
@@ -55,6 +56,9 @@ pub struct RouteOutput {
     attempts: Vec<AttemptOutput>,
     #[serde(skip_serializing_if = "Option::is_none")]
     experiment: Option<ExperimentOutput>,
+    /// The budget of which the largest share is used, after this request
+    #[serde(skip_serializing_if = "Option::is_none")]
+    budget: Option<BudgetOutput>,
     /// What did not work, with the way out
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) degraded: Vec<String>,
@@ -155,6 +159,7 @@ impl RouteOutput {
             finish_reason: record.finish_reason.map(|reason| reason.to_string()),
             attempts: record.attempts.iter().map(AttemptOutput::from).collect(),
             experiment: arms.next(),
+            budget: None,
             degraded: Vec::new(),
             simulated: false,
             candidates: Vec::new(),
@@ -198,6 +203,9 @@ impl RouteOutput {
             let adopted = if experiment.adopted { ", the default since" } else { "" };
             text.push_str(&format!(" · experiment {}, arm {}{adopted}", experiment.name, experiment.arm));
         }
+        for alert in self.budget.iter().flat_map(BudgetOutput::alerts) {
+            text.push_str(&format!("\nalert: {alert}"));
+        }
         for problem in &self.degraded {
             text.push_str(&format!("\nnote: {problem}"));
         }
@@ -230,6 +238,7 @@ impl From<Routed> for RouteOutput {
     fn from(routed: Routed) -> Self {
         Self {
             text: Some(routed.text),
+            budget: routed.spent.map(Into::into),
             degraded: routed.degraded,
             simulated: routed.simulated,
             ..Self::of(&routed.record)

@@ -3,6 +3,7 @@
 //! Two threads own a connection each, so that a long report does not hold up a request. Nothing is opened
 //! before the first call, and a store that cannot be opened is tried again by the next.
 
+mod budgets;
 mod cache;
 mod calibration;
 mod columns;
@@ -36,9 +37,12 @@ use rusqlite::Connection;
 use self::outcomes::Outcomes;
 use self::thread::StoreThread;
 use self::vectors::Vectors;
-use super::{ExactQuery, ForgetMode, NearestQuery, Recorded, Started, Store, StoreError};
+use super::{Ask, Begun, ExactQuery, ForgetMode, NearestQuery, Recorded, Started, Store, StoreError};
+use crate::budget::admission::Admission;
+use crate::budget::standing::Standing;
 use crate::domain::evidence::{CacheEvidence, EvidenceKey, Label};
 use crate::domain::ids::{ExperimentId, RequestId};
+use crate::domain::limit::{Limit, Scope};
 use crate::domain::model::ModelRef;
 use crate::domain::outcome::{DayOfModel, KeptRouting, Outcome, OutcomeQuery};
 use crate::domain::rating::{Rating, RatingEffect};
@@ -112,19 +116,20 @@ impl Store for LocalStore {
         self.requests.run(move |open| open.vectors.nearest(&open.connection, &query)).await
     }
 
-    async fn begin_request(&self, intent: RequestRecord) -> Result<Recorded, StoreError> {
+    async fn begin_request(&self, intent: RequestRecord, ask: Ask) -> Result<Begun, StoreError> {
         self.requests
             .run(move |open| {
-                if intent.exposures.is_empty() {
-                    return requests::write(&open.connection, &intent);
-                }
                 let transaction = open.connection.transaction()?;
-                requests::write(&transaction, &intent)?;
-                results::write(&transaction, &intent)?;
-                transaction.commit()
+                let admission = budgets::decide(&transaction, &intent, &ask)?;
+                if matches!(admission, Admission::Admitted(_)) {
+                    requests::write(&transaction, &intent)?;
+                    results::write(&transaction, &intent)?;
+                    budgets::reserve(&transaction, &intent, &ask)?;
+                    transaction.commit()?;
+                }
+                Ok(Begun { recorded: Recorded::Now, admission: Some(admission) })
             })
-            .await?;
-        Ok(Recorded::Now)
+            .await
     }
 
     async fn record_embedded(
@@ -137,6 +142,7 @@ impl Store for LocalStore {
             .run(move |open| {
                 let transaction = open.connection.transaction()?;
                 requests::write(&transaction, &record)?;
+                budgets::settle(&transaction, record.id)?;
                 results::write(&transaction, &record)?;
                 routing_feedback::write(&transaction, &record, embedding.as_ref())?;
                 if let Some(hit) = &record.cache {
@@ -312,6 +318,18 @@ impl Store for LocalStore {
 
     async fn past_outcomes(&self, query: PastQuery) -> Result<Past, StoreError> {
         self.reports.run(move |open| past::past(&open.connection, &query)).await
+    }
+
+    async fn budgets(&self, given: Vec<Limit>, at: Timestamp) -> Result<Vec<Standing>, StoreError> {
+        self.requests.run(move |open| budgets::standings(&mut open.connection, &given, at)).await
+    }
+
+    async fn set_budget(&self, limit: Limit, at: Timestamp) -> Result<(), StoreError> {
+        self.requests.run(move |open| budgets::set(&open.connection, &limit, at)).await
+    }
+
+    async fn remove_budget(&self, scope: Scope) -> Result<bool, StoreError> {
+        self.requests.run(move |open| budgets::remove(&open.connection, &scope)).await
     }
 
     async fn cost_report(&self, query: ReportQuery) -> Result<Report, StoreError> {

@@ -113,7 +113,7 @@ fn sums_by(
 
 /// Money as SQL sums it, so that no sum of many amounts overflows on the way.
 #[derive(Debug, Clone, Copy, Default)]
-struct Pico(i128);
+pub(super) struct Pico(i128);
 
 /// Sums as they come out of SQL, in the order of [`FINISHED`].
 #[derive(Debug, Clone, Copy, Default)]
@@ -136,13 +136,13 @@ struct Sums {
 
 impl Pico {
     /// Reads a column of 2³² pico-dollars and the column after it of single ones.
-    fn read(row: &Row<'_>, column: usize) -> rusqlite::Result<Self> {
+    pub(super) fn read(row: &Row<'_>, column: usize) -> rusqlite::Result<Self> {
         let (high, low): (i64, i64) = (row.get(column)?, row.get(column + 1)?);
         Ok(Self((i128::from(high) << 32) + i128::from(low)))
     }
 
     /// Gives the amount, which ends where [`Usd`] ends.
-    fn usd(self) -> Usd {
+    pub(super) fn usd(self) -> Usd {
         Usd::from_pico(self.0.clamp(i64::MIN.into(), i64::MAX.into()) as i64)
     }
 }

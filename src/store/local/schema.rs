@@ -9,7 +9,7 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use super::thread::meaning;
 use crate::store::StoreError;
 
-const MIGRATIONS: [&str; 9] = [
+const MIGRATIONS: [&str; 10] = [
     include_str!("../../../migrations/local/0001_requests_and_cache.sql"),
     include_str!("../../../migrations/local/0002_requests_read_back.sql"),
     include_str!("../../../migrations/local/0003_request_sums.sql"),
@@ -19,6 +19,7 @@ const MIGRATIONS: [&str; 9] = [
     include_str!("../../../migrations/local/0007_routing_state.sql"),
     include_str!("../../../migrations/local/0008_model_performance_history.sql"),
     include_str!("../../../migrations/local/0009_experiments.sql"),
+    include_str!("../../../migrations/local/0010_budgets.sql"),
 ];
 
 /// The schema that this program reads and writes.

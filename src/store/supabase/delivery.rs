@@ -35,10 +35,20 @@ impl SupabaseStore {
         arguments: Value,
         weight: Weight,
     ) -> Result<Recorded, StoreError> {
-        let failure = match self.rest.call::<Value>(function, &arguments, Patience::Request).await {
-            Ok(_) => return Ok(Recorded::Now),
-            Err(failure) => failure,
-        };
+        match self.rest.call::<Value>(function, &arguments, Patience::Request).await {
+            Ok(_) => Ok(Recorded::Now),
+            Err(failure) => self.keep(function, arguments, weight, failure).await,
+        }
+    }
+
+    /// Has what could not be recorded now recorded as soon as the project takes it.
+    pub(super) async fn keep(
+        &self,
+        function: &'static str,
+        arguments: Value,
+        weight: Weight,
+        failure: Failure,
+    ) -> Result<Recorded, StoreError> {
         let waits = weight == Weight::End || matches!(failure, Failure::Unavailable { .. });
         // It is sent under its own user's token only, whoever is signed in by then.
         let (true, Ok(user)) = (waits, self.rest.auth().user().await) else { return Err(failure.into()) };

@@ -3,6 +3,7 @@
 //! Row-level security decides what is seen; no call names a user. A lookup is one round trip, and so is a record.
 //! While the project does not answer, records wait in the outbox and lookups find nothing.
 
+mod budgets;
 mod delivery;
 mod evidence;
 mod experiment_rows;
@@ -10,6 +11,7 @@ mod experiments;
 pub mod migrations;
 pub mod outbox;
 mod outcomes;
+mod ratings;
 mod realtime;
 mod rest;
 mod rows;
@@ -19,7 +21,6 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use jiff::Timestamp;
 use jiff::civil::Date;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -30,11 +31,12 @@ use self::outcomes::{DayRow, OutcomeRow, RoutingRow};
 use self::rest::{Patience, Rest};
 use self::rows::{BoughtRow, EntryRow, RequestRow, Unreadable, hex, vector};
 use self::sums::{ReportRow, StatsRow};
-use super::{ExactQuery, ForgetMode, NearestQuery, Recorded, Started, Store, StoreError};
+use super::{Ask, Begun, ExactQuery, ForgetMode, NearestQuery, Recorded, Started, Store, StoreError};
 use crate::auth::{Auth, Project};
-use crate::cache::retirement::is_retired;
+use crate::budget::standing::Standing;
 use crate::domain::evidence::{CacheEvidence, EvidenceKey, Label};
 use crate::domain::ids::{ExperimentId, RequestId};
+use crate::domain::limit::{Limit, Scope};
 use crate::domain::model::ModelRef;
 use crate::domain::outcome::{DayOfModel, KeptRouting, Outcome, OutcomeQuery};
 use crate::domain::rating::{Rating, RatingEffect, Score};
@@ -46,7 +48,7 @@ use crate::experiments::outcomes::Outcome as ExperimentOutcome;
 use crate::experiments::planning::{Past, PastQuery};
 use crate::experiments::timeline::Moment;
 use crate::experiments::verdict::Observed;
-use crate::routing::outcomes::{asked_models, rated_model};
+use crate::routing::outcomes::asked_models;
 
 /// A Supabase project as a [`Store`].
 pub struct SupabaseStore {
@@ -152,9 +154,8 @@ impl Store for SupabaseStore {
         Ok(rows.into_iter().map(neighbour).collect::<Result<_, _>>()?)
     }
 
-    async fn begin_request(&self, intent: RequestRecord) -> Result<Recorded, StoreError> {
-        let arguments = json!({ "request": RequestRow::from(&intent) });
-        self.write("record_request", arguments, Weight::Intent).await
+    async fn begin_request(&self, intent: RequestRecord, ask: Ask) -> Result<Begun, StoreError> {
+        self.reserve(&intent, &ask).await
     }
 
     async fn record_embedded(
@@ -179,50 +180,7 @@ impl Store for SupabaseStore {
     }
 
     async fn rate_response(&self, rating: Rating, now: Timestamp) -> Result<RatingEffect, StoreError> {
-        #[derive(Deserialize)]
-        struct Sums {
-            cache_entry_id: Option<String>,
-            approval_sum: Option<f64>,
-            rating_count: Option<u64>,
-            retired_at: Option<Timestamp>,
-            pair_excluded: bool,
-        }
-        let unknown = || StoreError::UnknownRequest(rating.request_id);
-        let (record, _) = self.find_request(rating.request_id).await?.ok_or_else(unknown)?;
-        let outcome = rated_model(&record, &rating).map(|rated| {
-            json!({
-                "provider": rated.reference.provider.as_str(),
-                "model": rated.reference.model,
-                "score": rated.score.map(Score::get),
-                "source": rated.source.to_string(),
-            })
-        });
-        let arguments = json!({
-            "request_id": rating.request_id.to_string(),
-            "score": rating.score.get(),
-            "verdict": rating.verdict.map(|verdict| verdict.to_string()),
-            "comment": rating.comment,
-            "outcome": outcome,
-            "as_of": now,
-        });
-        let sums: Sums = self.call("rate_response", &arguments, Patience::Report).await?;
-        let effect = if sums.pair_excluded { RatingEffect::PairExcluded } else { RatingEffect::Recorded };
-        let (Some(entry_id), Some(approval_sum), Some(rating_count)) =
-            (sums.cache_entry_id, sums.approval_sum, sums.rating_count)
-        else {
-            return Ok(effect);
-        };
-        if sums.retired_at.is_some() || !is_retired(approval_sum, rating_count) {
-            return Ok(if sums.retired_at.is_some() { RatingEffect::EntryRetired } else { effect });
-        }
-        let arguments = json!({
-            "entry_id": entry_id,
-            "approval_sum": approval_sum,
-            "rating_count": rating_count,
-            "as_of": now,
-        });
-        let is_out: bool = self.call("retire_cache_entry", &arguments, Patience::Report).await?;
-        Ok(if is_out { RatingEffect::EntryRetired } else { effect })
+        self.rate(&rating, now).await
     }
 
     async fn forget_cache(&self, forget: Forget, mode: ForgetMode) -> Result<u64, StoreError> {
@@ -348,6 +306,18 @@ impl Store for SupabaseStore {
 
     async fn past_outcomes(&self, query: PastQuery) -> Result<Past, StoreError> {
         self.past(&query).await
+    }
+
+    async fn budgets(&self, given: Vec<Limit>, at: Timestamp) -> Result<Vec<Standing>, StoreError> {
+        self.standings(&given, at).await
+    }
+
+    async fn set_budget(&self, limit: Limit, _: Timestamp) -> Result<(), StoreError> {
+        self.set_limit(&limit).await
+    }
+
+    async fn remove_budget(&self, scope: Scope) -> Result<bool, StoreError> {
+        self.remove_limits(&scope).await
     }
 
     async fn cost_report(&self, query: ReportQuery) -> Result<Report, StoreError> {

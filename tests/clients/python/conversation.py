@@ -29,10 +29,11 @@ TOOLS = [
     "forget_cache",
     "rate_response",
     "route_prompt",
+    "set_budget",
     "start_experiment",
     "stop_experiment",
 ]
-METRICS = [f"metrics://{name}" for name in ("summary", "routing", "cache", "providers")]
+METRICS = [f"metrics://{name}" for name in ("summary", "routing", "cache", "providers", "budgets")]
 GROUPINGS = ("provider", "model", "strategy", "day", "source")
 PROVIDER_KEYS = {"ANTHROPIC_API_KEY", "GEMINI_API_KEY", "CEREBRAS_API_KEY", "OPENROUTER_API_KEY"}
 NOT_FOUND_CODES = (-32002, -32602)

@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use ai_cost_optimizer::app::App;
+use ai_cost_optimizer::budget::standing::Standing;
 use ai_cost_optimizer::config::{Config, Mode};
 use ai_cost_optimizer::domain::evidence::{CacheEvidence, EvidenceKey, Label};
 use ai_cost_optimizer::domain::ids::{ExperimentId, RequestId};
+use ai_cost_optimizer::domain::limit::{Limit, Scope};
 use ai_cost_optimizer::domain::model::ModelRef;
 use ai_cost_optimizer::domain::outcome::{DayOfModel, KeptRouting, Outcome, OutcomeQuery};
 use ai_cost_optimizer::domain::rating::{Rating, RatingEffect};
@@ -20,7 +22,9 @@ use ai_cost_optimizer::experiments::planning::{Past, PastQuery};
 use ai_cost_optimizer::experiments::timeline::Moment;
 use ai_cost_optimizer::experiments::verdict::Observed;
 use ai_cost_optimizer::mcp::server::Server;
-use ai_cost_optimizer::store::{ExactQuery, ForgetMode, NearestQuery, Recorded, Started, Store, StoreError};
+use ai_cost_optimizer::store::{
+    Ask, Begun, ExactQuery, ForgetMode, NearestQuery, Recorded, Started, Store, StoreError,
+};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -39,7 +43,7 @@ impl Store for Buggy {
     async fn match_cache_entries(&self, _: NearestQuery) -> Result<Vec<Neighbour>, StoreError> {
         panic!("a bug")
     }
-    async fn begin_request(&self, _: RequestRecord) -> Result<Recorded, StoreError> {
+    async fn begin_request(&self, _: RequestRecord, _: Ask) -> Result<Begun, StoreError> {
         panic!("a bug")
     }
     async fn record_embedded(
@@ -127,6 +131,15 @@ impl Store for Buggy {
         panic!("a bug")
     }
     async fn past_outcomes(&self, _: PastQuery) -> Result<Past, StoreError> {
+        panic!("a bug")
+    }
+    async fn budgets(&self, _: Vec<Limit>, _: Timestamp) -> Result<Vec<Standing>, StoreError> {
+        panic!("a bug")
+    }
+    async fn set_budget(&self, _: Limit, _: Timestamp) -> Result<(), StoreError> {
+        panic!("a bug")
+    }
+    async fn remove_budget(&self, _: Scope) -> Result<bool, StoreError> {
         panic!("a bug")
     }
     async fn cost_report(&self, _: ReportQuery) -> Result<Report, StoreError> {

@@ -10,7 +10,7 @@ use super::ledger::Ledger;
 use super::provider::Provider;
 
 /// All of them.
-const TOOLS: usize = 7;
+const TOOLS: usize = 8;
 /// Long enough for a process on a busy machine to end that has nothing to wait for.
 const PROMPTLY: Duration = Duration::from_secs(2);
 

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::stores;
 use crate::store::Stores;
-use crate::store::samples::{at_angle, entry, exactly, hit, later, now, record};
+use crate::store::samples::{at_angle, entry, exactly, hit, later, no_limits, now, record};
 
 fn everything(group_by: Option<GroupBy>) -> ReportQuery {
     ReportQuery { from: Timestamp::UNIX_EPOCH, to: Timestamp::MAX, group_by }
@@ -36,7 +36,7 @@ async fn an_intent_is_unsettled_until_its_request_is_recorded() {
     let Some(Stores { here, there, _folder }) = stores().await else { return };
     let done = record(500);
     let intent = RequestRecord { status: RequestStatus::Intent, cost: None, source: None, ..done.clone() };
-    here.begin_request(intent).await.unwrap();
+    here.begin_request(intent, no_limits()).await.unwrap();
     let before = there.cost_report(everything(None)).await.unwrap().totals;
     assert_eq!((before.requests, before.unsettled_requests), (0, 1));
     assert_eq!(before.unsettled_worst_case, Usd::from_pico(1_500));

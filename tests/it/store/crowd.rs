@@ -14,7 +14,7 @@ use futures::future::{join_all, try_join_all};
 use jiff::Timestamp;
 use tokio_util::task::TaskTracker;
 
-use super::samples::{at_angle, entry, exactly, now, record};
+use super::samples::{at_angle, entry, exactly, no_limits, now, record};
 use super::stack;
 
 const USERS: u8 = 50;
@@ -40,7 +40,7 @@ async fn one_request(store: Arc<SupabaseStore>, user: u8, number: u8) -> Request
     let found = sooner_or_later(|| store.find_exact(exactly(scope, hash))).await;
     assert_eq!(found, None, "somebody else's answer");
     let intent = RequestRecord { status: RequestStatus::Intent, cost: None, ..paid.clone() };
-    store.begin_request(intent).await.unwrap();
+    store.begin_request(intent, no_limits()).await.unwrap();
     store.record_request(paid.clone(), Some(bought)).await.unwrap();
     paid.id
 }

@@ -21,7 +21,7 @@ use strum::VariantArray as _;
 
 use super::stores;
 use crate::store::Stores;
-use crate::store::samples::{experiment, exposed, later, now, record};
+use crate::store::samples::{experiment, exposed, later, no_limits, now, record};
 
 async fn started(store: &dyn Store, unit: AssignmentUnit) -> Kept {
     let sets = match unit {
@@ -102,7 +102,7 @@ async fn an_intent_is_exposed_and_missing_and_its_first_end_fills_it() {
     let Some(Stores { here, there, _folder }) = stores().await else { return };
     let kept = started(&*here, AssignmentUnit::Request).await;
     let done = in_arm(exposed(&kept, 1, None), 500);
-    here.begin_request(intent_of(&done)).await.unwrap();
+    here.begin_request(intent_of(&done), no_limits()).await.unwrap();
     let missing = Outcome {
         request_id: done.id,
         arm: 1,
@@ -125,7 +125,7 @@ async fn an_intent_is_exposed_and_missing_and_its_first_end_fills_it() {
     assert_eq!(Outcome { end: None, ..filled.clone() }, missing);
 
     finish(&*there, &RequestRecord { cost: Some(Usd::from_pico(9)), latency_ms: 9, ..done.clone() }).await;
-    here.begin_request(intent_of(&done)).await.unwrap();
+    here.begin_request(intent_of(&done), no_limits()).await.unwrap();
     assert_eq!(
         outcomes(&*here, kept.id).await,
         [filled],
@@ -146,7 +146,9 @@ async fn exposures_come_back_and_no_record_is_lost_for_an_unknown_experiment() {
     let done = RequestRecord { exposures, ..record(1) };
     let by_default = RequestRecord { exposures: vec![default], ..record(1) };
     for done in [&done, &by_default] {
-        here.begin_request(RequestRecord { exposures: Vec::new(), ..intent_of(done) }).await.unwrap();
+        here.begin_request(RequestRecord { exposures: Vec::new(), ..intent_of(done) }, no_limits())
+            .await
+            .unwrap();
         finish(&*here, done).await;
         assert_eq!(there.find_request(done.id).await.unwrap(), Some((done.clone(), None)));
     }
@@ -164,7 +166,7 @@ async fn ratings_come_late_and_the_last_one_counts() {
     let Some(Stores { here, there, _folder }) = stores().await else { return };
     let kept = started(&*here, AssignmentUnit::Request).await;
     let (rated, other) = (in_arm(exposed(&kept, 0, None), 1), in_arm(exposed(&kept, 0, None), 1));
-    here.begin_request(intent_of(&rated)).await.unwrap();
+    here.begin_request(intent_of(&rated), no_limits()).await.unwrap();
     rate(&*there, rated.id, 0.25, later(20)).await;
     assert_eq!(outcomes(&*here, kept.id).await[0].rating, Some((0.25, later(20))), "before its end");
     for done in [&rated, &other] {
@@ -233,7 +235,7 @@ async fn a_session_is_one_unit_and_stays_what_it_was_when_it_came() {
     finish(&*here, &of("old", 1_000_000_000_000)).await;
     finish(&*here, &earlier("old", 900_000_000_000)).await;
     let intent = of("old", 2_000_000_000_000);
-    there.begin_request(intent_of(&intent)).await.unwrap();
+    there.begin_request(intent_of(&intent), no_limits()).await.unwrap();
     finish(&*there, &intent).await;
     finish(&*there, &of("new", 4_000_000_000_000)).await;
     let befores: Vec<f64> = outcomes(&*here, kept.id).await.iter().map(|outcome| outcome.before).collect();
@@ -268,7 +270,7 @@ async fn play(handles: [&dyn Store; 2], experiments: &[Kept; 2], random: &mut fa
             };
             let is_priced = random.f64() < 0.8;
             let request = RequestRecord { cost: request.cost.filter(|_| is_priced), ..request };
-            store.begin_request(intent_of(&request)).await.unwrap();
+            store.begin_request(intent_of(&request), no_limits()).await.unwrap();
             done.push(request);
             continue;
         }

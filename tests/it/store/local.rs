@@ -14,6 +14,8 @@ async fn stores() -> Option<Stores> {
     Some(Stores { here: open(), there: open(), _folder: folder })
 }
 
+#[path = "budgets.rs"]
+mod budgets;
 #[path = "calibration.rs"]
 mod calibration;
 #[path = "contract.rs"]

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 use strum::VariantArray as _;
 
-use super::samples::{later, record};
+use super::samples::{later, no_limits, record};
 
 const FIRST_SCHEMA: &str = include_str!("../../../migrations/local/0001_requests_and_cache.sql");
 
@@ -38,7 +38,10 @@ async fn reports_of_an_older_file_are_those_of_a_new_one() {
         request.tags =
             [["a"], ["b"]].into_iter().flatten().take(number as usize % 3).map(str::to_owned).collect();
         if number % 7 == 0 {
-            store.begin_request(RequestRecord { status: RequestStatus::Intent, ..request }).await.unwrap();
+            store
+                .begin_request(RequestRecord { status: RequestStatus::Intent, ..request }, no_limits())
+                .await
+                .unwrap();
         } else {
             store.record_request(request, None).await.unwrap();
         }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use wiremock::matchers::{any, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-use super::samples::record;
+use super::samples::{no_limits, record};
 use super::tokens::{ALICE, BOB};
 
 fn store(server: &MockServer, token: &str, folder: &Path) -> Arc<SupabaseStore> {
@@ -54,7 +54,7 @@ async fn what_the_project_does_not_take_now_waits_and_is_delivered_once() {
     let here = store(&server, ALICE, folder.path());
     let paid = record(500);
     answer(&server, 503, error("PGRST000")).await;
-    let begun = here.begin_request(intent(&paid)).await.unwrap();
+    let begun = here.begin_request(intent(&paid), no_limits()).await.unwrap().recorded;
     assert!(matches!(&begun, Recorded::Later { problem } if problem == "PGRST000"), "{begun:?}");
     assert!(matches!(here.record_request(paid.clone(), None).await.unwrap(), Recorded::Later { .. }));
     assert_eq!(here.outbox().count().await.unwrap(), 2);
@@ -124,7 +124,7 @@ async fn what_cannot_be_recorded_is_not_begun_and_what_was_paid_is_kept() {
         (401, "PGRST303", "SUPABASE_ACCESS_TOKEN"),
     ] {
         answer(&server, status, error(code)).await;
-        let problem = here.begin_request(intent(&record(1))).await.unwrap_err().to_string();
+        let problem = here.begin_request(intent(&record(1)), no_limits()).await.unwrap_err().to_string();
         assert!(problem.contains(words) && !problem.contains("canary"), "{code}: {problem}");
         // Nothing is asked again and again: a token from the environment cannot be renewed.
         assert_eq!(sent(&server).await.len(), 1, "{code}");

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::stores;
 use crate::store::Stores;
-use crate::store::samples::{later, record};
+use crate::store::samples::{later, no_limits, record};
 
 #[tokio::test]
 async fn past_requests_that_would_have_taken_part_are_summed_up() {
@@ -37,7 +37,7 @@ async fn past_requests_that_would_have_taken_part_are_summed_up() {
         here.record_request(done.clone(), None).await.unwrap();
     }
     let intent = RequestRecord { status: RequestStatus::Intent, ..at(6, 64, None) };
-    here.begin_request(intent).await.unwrap();
+    here.begin_request(intent, no_limits()).await.unwrap();
     let score = Score::new(0.5).unwrap();
     let rating = Rating { request_id: rated.id, score, verdict: None, comment: None };
     here.rate_response(rating, later(50)).await.unwrap();

@@ -15,7 +15,7 @@ use strum::VariantArray as _;
 
 use super::stores;
 use crate::store::Stores;
-use crate::store::samples::{entry, exactly, hit, record};
+use crate::store::samples::{entry, exactly, hit, no_limits, record};
 
 fn any_model() -> impl Strategy<Value = ModelRef> {
     (prop::sample::select(ProviderId::VARIANTS), "[a-z/\"é-]{1,8}")
@@ -115,7 +115,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let Some(Stores { here, there, _folder }) = stores().await else { return };
-            here.begin_request(first.clone()).await.unwrap();
+            here.begin_request(first.clone(), no_limits()).await.unwrap();
             assert_eq!(there.find_request(first.id).await.unwrap(), Some((first.clone(), None)));
             // The same request with another end: all but its id and its time is replaced, unless it had ended and
             // this is its intent, come late.

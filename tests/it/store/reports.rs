@@ -16,7 +16,7 @@ use strum::VariantArray as _;
 
 use super::stores;
 use crate::store::Stores;
-use crate::store::samples::{now, record};
+use crate::store::samples::{no_limits, now, record};
 
 /// A time within three days, with whole hours and days among them.
 fn any_time() -> impl Strategy<Value = Timestamp> {
@@ -175,7 +175,7 @@ proptest! {
                 let created_at = rows.get(&id).map_or(written.created_at, |earlier| earlier.created_at);
                 let written = RequestRecord { id, created_at, ..written.clone() };
                 if written.status == RequestStatus::Intent {
-                    here.begin_request(written.clone()).await.unwrap();
+                    here.begin_request(written.clone(), no_limits()).await.unwrap();
                 } else {
                     here.record_request(written.clone(), None).await.unwrap();
                 }

@@ -1,5 +1,7 @@
 //! Records and entries for tests.
 
+use std::time::Duration;
+
 use ai_cost_optimizer::domain::answer::{CacheHit, FinishReason, Source};
 use ai_cost_optimizer::domain::decision::{Quality, StrategyName};
 use ai_cost_optimizer::domain::embedding::{DIMENSIONS, Embedding};
@@ -13,7 +15,7 @@ use ai_cost_optimizer::domain::record::{
 use ai_cost_optimizer::domain::usage::Usage;
 use ai_cost_optimizer::experiments::definition::AssignmentUnit;
 use ai_cost_optimizer::experiments::lifecycle::{Kept, Status};
-use ai_cost_optimizer::store::ExactQuery;
+use ai_cost_optimizer::store::{Ask, ExactQuery};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -59,6 +61,17 @@ pub(super) fn record(pico: i64) -> RequestRecord {
         forecast: None,
         exposures: Vec::new(),
         error: None,
+    }
+}
+
+/// What a request asks where nothing is limited; it reserves for a day.
+pub(super) fn no_limits() -> Ask {
+    Ask {
+        limits: Vec::new(),
+        must_hold: false,
+        owner: "a test".into(),
+        now: now(),
+        lease: Duration::from_secs(24 * 60 * 60),
     }
 }
 

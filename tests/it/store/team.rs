@@ -10,6 +10,8 @@ async fn stores() -> Option<Stores> {
     Some(Stores { here, there, _folder: folder })
 }
 
+#[path = "budgets.rs"]
+mod budgets;
 #[path = "calibration.rs"]
 mod calibration;
 #[path = "contract.rs"]

@@ -23,7 +23,8 @@ async fn catalogue(stack: &Stack) -> Vec<Function> {
     let sql = "select p.proname, coalesce((
             select jsonb_agg(jsonb_build_array(p.proargnames[a.place], a.type::regtype::text) order by a.place)
             from unnest(p.proargtypes) with ordinality as a (type, place)), '[]')
-        from pg_proc p where p.pronamespace = 'public'::regnamespace order by p.proname";
+        from pg_proc p where p.pronamespace = 'public'::regnamespace and p.prorettype <> 'trigger'::regtype
+        order by p.proname";
     let rows = superuser(stack).await.rows(sql).await.unwrap();
     rows.into_iter()
         .map(|row| Function {
@@ -41,6 +42,12 @@ fn benign(function: &Function) -> Map<String, Value> {
         ("metric", _) => json!("success"),
         ("unit", _) => json!("request"),
         ("change", _) => json!("archive"),
+        ("period", _) => json!("day"),
+        ("on_breach", _) => json!("warn"),
+        ("set_by", _) => json!("cli"),
+        ("given", _) => json!([]),
+        ("ask", _) => json!({ "owner": "me", "lease_seconds": 60 }),
+        ("as_of", "timestamp with time zone") => json!("2026-11-23T12:00:00Z"),
         ("since", _) => json!("2026-11-23T12:00:00Z"),
         (_, "uuid") => json!(Uuid::new_v4()),
         (_, "bytea") => json!(hash()),
@@ -99,6 +106,11 @@ fn foreign(function: &Function, victim: &Victim) -> Map<String, Value> {
         ("ended_by", row("experiments")["ended_by"].clone()),
         ("adopted", row("experiments")["adopted"].clone()),
         ("after", json!(Uuid::nil())),
+        ("tag", row("budgets")["tag"].clone()),
+        ("limit_pico", row("budgets")["limit_pico"].clone()),
+        ("given", json!([row("budgets")])),
+        ("but_for", row("budget_reservations")["request_id"].clone()),
+        ("ask", json!({ "owner": row("budget_reservations")["owner"], "limits": [row("budgets")] })),
         ("tags", row("requests")["tags"].clone()),
         ("quality", row("requests")["quality"].clone()),
         ("tier", row("requests")["complexity_tier"].clone()),

@@ -94,6 +94,17 @@ impl Victim {
                     "as_of": moment(),
                 }),
             ),
+            (
+                "set_budget",
+                json!({
+                    "period": "day", "tag": secret("limited"), "set_by": "cli", "limit_pico": number(),
+                    "on_breach": "warn",
+                }),
+            ),
+            (
+                "reserve_budget",
+                json!({ "request": intent(), "ask": { "owner": secret("process"), "lease_seconds": 80_000 } }),
+            ),
             ("note_model_performance", json!({ "provider": provider, "model": model, "day": 22_345 })),
             (
                 "save_routing_state",
@@ -173,6 +184,9 @@ impl Victim {
                 &numbers,
             ),
             copies("experiment_results", "'request_id', r.id", &requests),
+            copies("budgets", "'tag', n::text", &numbers),
+            copies("budget_reservations", "'request_id', r.id", &requests),
+            copies("budget_spend", "'tag', n::text", &numbers),
             copies("routing_metrics", "'id', gen_random_uuid()", &numbers),
             relations(stack).await.iter().map(|relation| format!("analyze public.{relation};")).collect(),
         ];
@@ -262,6 +276,14 @@ fn request(id: Uuid, experiment_id: Uuid) -> Value {
         "experiment_id": experiment_id, "experiment": secret("experiment"), "arm": secret("arm"), "place": 0,
         "unit": secret("unit"), "before": number() as f64 / 1e12,
     }]);
+    request
+}
+
+/// A request under way that has a reservation.
+fn intent() -> Value {
+    let mut request = request(Uuid::new_v4(), Uuid::new_v4());
+    request["status"] = json!("intent");
+    request["cost_pico"] = Value::Null;
     request
 }
 

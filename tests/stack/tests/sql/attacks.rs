@@ -19,7 +19,7 @@ pub(super) async fn functions(project: &Project) -> Vec<(String, Vec<String>)> {
     let mut superuser = project.session("postgres").await.unwrap();
     let sql = "select proname, array_to_string(array(select t::regtype::text
         from unnest(proargtypes) with ordinality as a (t, n) order by n), ';')
-        from pg_proc where pronamespace = 'public'::regnamespace";
+        from pg_proc where pronamespace = 'public'::regnamespace and prorettype <> 'trigger'::regtype";
     let rows = superuser.rows(sql).await.unwrap();
     rows.into_iter()
         .map(|row| {
@@ -166,6 +166,15 @@ async fn another_tenant_sees_counts_and_changes_nothing() {
         ("select public.model_performance(0)".to_owned(), "[]"),
         (format!("select public.keep_forecast('{request_id}', 'f')"), ""),
         ("select public.list_experiments()".to_owned(), "[]"),
+        (format!("select public.settle_budget('{request_id}')"), "f"),
+        ("select public.remove_budget('day', 'theirs')".to_owned(), "f"),
+        ("select public.budget_standings('[]', '2026-11-23T12:00:00Z')".to_owned(), "[]"),
+        (
+            r#"select public.budget_standings('[{"period": "day", "limit_pico": 1, "on_breach": "warn"}]',
+            '2026-11-23T12:00:00Z') #>> '{0,spent_pico}'"#
+                .to_owned(),
+            "0",
+        ),
         ("select public.past_outcomes('request', '-infinity', 100) ->> 'requests'".to_owned(), "0"),
         (format!(r"select public.save_routing_state('test', '\x00', 1, '{request_id}')"), "t"),
         (format!("select id from public.match_cache_entries('{near}', -2, 200, {}, 'test')", hash(1)), ""),

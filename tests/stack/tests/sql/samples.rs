@@ -98,7 +98,8 @@ pub(super) fn exposed(id: Uuid, experiment_id: Uuid) -> String {
     request(id, &format!(r#""exposures": [{exposure}]"#))
 }
 
-/// Has the cache learn that an entry was wrong, routing from the request, and an experiment from another.
+/// Has the cache learn that an entry was wrong, routing from the request, and an experiment from another; sets a limit
+/// and reserves.
 pub(super) async fn learn(session: &mut Session, entry_id: Uuid) {
     let experiment_id = Uuid::new_v4();
     let served = serve(session, entry_id).await;
@@ -112,6 +113,11 @@ pub(super) async fn learn(session: &mut Session, entry_id: Uuid) {
         values ('anthropic', 'm', 20780, 1, 1) returning outcomes"
             .to_owned(),
         format!(r"select public.save_routing_state('test', '\x01', 0, '{served}')"),
+        "select public.set_budget('day', 'theirs', 'cli', 1000000, 'block')".to_owned(),
+        format!(
+            r#"select public.reserve_budget({}, '{{"owner": "me", "lease_seconds": 3600}}') ->> 'is_admitted'"#,
+            intent(Uuid::new_v4())
+        ),
     ] {
         session.one(&sql).await.unwrap();
     }
