@@ -87,6 +87,8 @@ impl App {
             request_deadline: config.request_deadline,
             default_strategy: config.default_strategy,
             exploration_budget: config.exploration_budget,
+            store_prompts: config.store_prompts,
+            retention: config.retention,
             simulated: config.mode == Mode::Simulate,
         };
         let pipeline = Pipeline {

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use directories::ProjectDirs;
-use jiff::{Span, SpanRelativeTo};
+use jiff::{SignedDuration, Span, SpanRelativeTo};
 use reqwest::Url;
 use secrecy::SecretString;
 use strum::VariantArray;
@@ -23,6 +23,7 @@ use crate::domain::decision::StrategyName;
 use crate::domain::limit::Limit;
 use crate::domain::model::ProviderId;
 use crate::domain::money::Usd;
+use crate::domain::prompt::StorePrompts;
 
 pub use self::tables::{BadBudget, BudgetRow, ModelRow, PriceRow};
 pub use self::variables::{Support, VARIABLES, Variable};
@@ -107,6 +108,10 @@ pub struct Config {
     pub monthly_budget: Option<Usd>,
     /// `[[budgets]]` of the TOML file.
     pub budgets: Vec<Limit>,
+    /// `STORE_PROMPTS`; default: redacted.
+    pub store_prompts: StorePrompts,
+    /// `RETENTION_DAYS`, 32 to 3,650; default: for ever.
+    pub retention: Option<SignedDuration>,
     /// `REQUEST_DEADLINE_MS`; default: 45 s.
     pub request_deadline: Duration,
     /// Whether `SUPABASE_JWT_SECRET` is set, which is not used and has no business here.
@@ -188,6 +193,17 @@ impl Config {
                 .map(Limit::try_from)
                 .collect::<Result<_, _>>()
                 .context("[[budgets]]")?,
+            store_prompts: values
+                .parsed("STORE_PROMPTS", "redacted, full, hash or off", |text| text.parse().ok())?
+                .unwrap_or_default(),
+            retention: values.parsed(
+                "RETENTION_DAYS",
+                "whole days from 32, as sums of a month need them, to 3650",
+                |text| {
+                    let days: i64 = text.parse().ok().filter(|days| (32..=3_650).contains(days))?;
+                    Some(SignedDuration::from_hours(24 * days))
+                },
+            )?,
             request_deadline: values
                 .parsed("REQUEST_DEADLINE_MS", "whole milliseconds from 1000 to 240000", |text| {
                     text.parse().ok().filter(|ms| (1_000..=240_000).contains(ms)).map(Duration::from_millis)

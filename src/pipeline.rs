@@ -17,6 +17,7 @@ mod outcome;
 mod outlook;
 mod payment;
 mod progress;
+mod retention;
 mod sessions;
 mod spending;
 mod verdicts;
@@ -25,7 +26,7 @@ mod waiting;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use strum::VariantArray;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -38,7 +39,7 @@ use crate::domain::answer::Source;
 use crate::domain::decision::{Decision, StrategyName};
 use crate::domain::model::{ModelRef, ProviderId};
 use crate::domain::money::Usd;
-use crate::domain::prompt::RouteRequest;
+use crate::domain::prompt::{RouteRequest, StorePrompts};
 use crate::domain::record::{Baseline, RequestStatus};
 use crate::domain::usage::Usage;
 use crate::embed::worker::EmbedWorker;
@@ -79,6 +80,10 @@ pub struct Settings {
     pub default_strategy: StrategyName,
     /// What trials of other models may cost in a month.
     pub exploration_budget: Usd,
+    /// What is kept of prompts, answers and comments.
+    pub store_prompts: StorePrompts,
+    /// How long requests are kept; absent: for ever.
+    pub retention: Option<SignedDuration>,
     /// Whether answers are made up on this machine.
     pub simulated: bool,
 }

@@ -198,7 +198,7 @@ as $$
 declare
     caller       constant uuid := auth.uid();
     longest      constant double precision := 86400;
-    id           uuid;
+    reserves_for uuid;
     came_at      timestamptz;
     amount       bigint;
     request_tags text[];
@@ -210,18 +210,18 @@ begin
     if jsonb_typeof(request) is distinct from 'object' or jsonb_typeof(ask) is distinct from 'object' then
         raise exception 'request and ask must be objects' using errcode = '22023';
     end if;
-    id := request ->> 'id';
+    reserves_for := request ->> 'id';
     came_at := request ->> 'created_at';
     amount := greatest(coalesce((request ->> 'worst_case_pico')::bigint, 0), 0);
     select coalesce(array_agg(t.tag), '{}') into request_tags
     from jsonb_array_elements_text(coalesce(request -> 'tags', '[]')) as t (tag);
-    if id is null or came_at is null then
+    if reserves_for is null or came_at is null then
         raise exception 'a request has an id and a created_at' using errcode = '22004';
     end if;
 
     -- One at a time, so that each sees what the one before has reserved.
     perform pg_advisory_xact_lock(hashtextextended('budget ' || caller::text, 0));
-    standings := public.budget_standings(coalesce(ask -> 'limits', '[]'), came_at, request_tags, id);
+    standings := public.budget_standings(coalesce(ask -> 'limits', '[]'), came_at, request_tags, reserves_for);
     if exists (
         select from jsonb_to_recordset(standings)
             as s (on_breach text, limit_pico bigint, spent_pico bigint, reserved_pico bigint)
@@ -237,7 +237,7 @@ begin
                greatest(coalesce((ask ->> 'lease_seconds')::double precision, 0), 0), longest))
     from public.requests r
     -- Its end may have come before it.
-    where r.user_id = caller and r.id = reserve_budget.id and r.status = 'intent'
+    where r.user_id = caller and r.id = reserves_for and r.status = 'intent'
     on conflict (user_id, request_id) do update set
         amount_pico = excluded.amount_pico, expires_at = excluded.expires_at;
     return jsonb_build_object('is_admitted', true, 'standings', standings);

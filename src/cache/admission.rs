@@ -4,7 +4,7 @@ use super::compare::{Conversation, transcript};
 use super::freshness::Volatility;
 use super::privacy::is_private;
 use crate::domain::answer::FinishReason;
-use crate::domain::prompt::{CacheMode, RouteRequest, is_mostly_latin};
+use crate::domain::prompt::{CacheMode, RouteRequest, StorePrompts, is_mostly_latin};
 
 /// Warmer requests want a new answer each time.
 const MAX_TEMPERATURE: f64 = 0.3;
@@ -66,19 +66,21 @@ pub enum Admission {
 }
 
 /// Says what the cache may do for a request, before anything is looked up.
-pub fn admission(request: &RouteRequest, volatility: Volatility) -> Admission {
+pub fn admission(request: &RouteRequest, volatility: Volatility, kept: StorePrompts) -> Admission {
     let prompt = request.prompt.as_str();
     let is_repeatable = request.cache != CacheMode::Off
         && request.temperature.is_none_or(|temperature| temperature <= MAX_TEMPERATURE)
         && !wants_something_new(prompt);
     let is_kept_out = || {
-        is_private(prompt)
-            || request.system.as_deref().is_some_and(is_private)
-            || request.context.iter().any(|turn| is_private(&turn.text))
+        !kept.keeps_private_text()
+            && (is_private(prompt)
+                || request.system.as_deref().is_some_and(is_private)
+                || request.context.iter().any(|turn| is_private(&turn.text)))
     };
     if !is_repeatable || is_kept_out() {
         Admission::Never
-    } else if volatility == Volatility::Live
+    } else if !kept.keeps_text()
+        || volatility == Volatility::Live
         || !is_mostly_latin(prompt)
         || !(request.context.is_empty() || may_be_reworded(request))
     {
@@ -101,9 +103,11 @@ pub fn is_comparable(is_truncated: bool, unknown_share: f64) -> bool {
     !is_truncated && unknown_share <= MAX_UNKNOWN_SHARE
 }
 
-/// Says whether an answer may be kept: whole, not empty, and without anything private.
-pub fn may_store(text: &str, finish_reason: FinishReason) -> bool {
-    finish_reason == FinishReason::Stop && !text.trim().is_empty() && !is_private(text)
+/// Says whether an answer may be kept: whole, not empty, and without anything that is not to be kept.
+pub fn may_store(text: &str, finish_reason: FinishReason, kept: StorePrompts) -> bool {
+    finish_reason == FinishReason::Stop
+        && !text.trim().is_empty()
+        && (kept.keeps_private_text() || !is_private(text))
 }
 
 /// Says whether a prompt asks for something made up, which nobody wants to get twice.
@@ -148,7 +152,7 @@ mod tests {
 
     fn check(request: &RouteRequest, expected: Admission) {
         let prompt = request.prompt.as_str();
-        assert_eq!(admission(request, Volatility::of(prompt)), expected, "{prompt}");
+        assert_eq!(admission(request, Volatility::of(prompt), StorePrompts::Redacted), expected, "{prompt}");
     }
 
     #[test]
@@ -172,9 +176,34 @@ mod tests {
     }
 
     #[test]
+    fn what_is_kept_of_prompts_says_how_they_may_be_found_again() {
+        let check = |prompt: &str, kept: StorePrompts, expected: Admission| {
+            let admitted = admission(&request(prompt), Volatility::of(prompt), kept);
+            assert_eq!(admitted, expected, "{prompt} {kept}");
+        };
+        for (prompt, redacted, full) in [
+            ("What is the capital of France?", Admission::Semantic, Admission::Semantic),
+            ("Is jane@example.com an address?", Admission::Never, Admission::Semantic),
+        ] {
+            check(prompt, StorePrompts::Redacted, redacted);
+            check(prompt, StorePrompts::Full, full);
+        }
+        for kept in [StorePrompts::Hash, StorePrompts::Off] {
+            check("What is the capital of France?", kept, Admission::Exact);
+            check("Is jane@example.com an address?", kept, Admission::Never);
+            assert!(!may_store("jane@example.com", FinishReason::Stop, kept));
+        }
+        assert!(may_store("jane@example.com", FinishReason::Stop, StorePrompts::Full));
+    }
+
+    #[test]
     fn only_whole_answers_are_kept() {
         let check = |text: &str, finish_reason, expected: bool| {
-            assert_eq!(may_store(text, finish_reason), expected, "{text:?} {finish_reason}");
+            assert_eq!(
+                may_store(text, finish_reason, StorePrompts::Redacted),
+                expected,
+                "{text:?} {finish_reason}"
+            );
         };
         check("Paris", FinishReason::Stop, true);
         check("Par", FinishReason::Length, false);

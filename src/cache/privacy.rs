@@ -1,5 +1,7 @@
 //! Texts that must not be kept: keys, tokens, card numbers and e-mail addresses.
 
+use std::ops::Range;
+
 const SECRET_PREFIXES: [&str; 14] = [
     "sk-",
     "sk_",
@@ -17,16 +19,47 @@ const SECRET_PREFIXES: [&str; 14] = [
     "eyJ",
 ];
 const SHORTEST_SECRET: usize = 20;
+/// How a key in a file of its own begins.
+const KEY_BLOCK: &str = "-----BEGIN ";
+
+/// What stands in the place of what was taken out.
+const TAKEN_OUT: &str = "[redacted]";
 
 /// Says whether a text holds something that looks like a secret or names a person's account.
 pub fn is_private(text: &str) -> bool {
+    text.contains(KEY_BLOCK) || private_words(text).next().is_some() || !card_numbers(text).is_empty()
+}
+
+/// Takes out of a text what looks like a secret or names a person's account.
+pub fn redacted(text: &str) -> String {
+    if text.contains(KEY_BLOCK) {
+        return TAKEN_OUT.to_owned();
+    }
+    let mut private: Vec<Range<usize>> = private_words(text).chain(card_numbers(text)).collect();
+    private.sort_by_key(|range| (range.start, range.end));
+    let (mut kept, mut from) = (String::with_capacity(text.len()), 0);
+    for range in private {
+        if range.start >= from {
+            kept.push_str(text.get(from..range.start).unwrap_or_default());
+            kept.push_str(TAKEN_OUT);
+        }
+        from = from.max(range.end);
+    }
+    kept.push_str(text.get(from..).unwrap_or_default());
+    kept
+}
+
+/// Finds the words that are secrets or addresses.
+fn private_words(text: &str) -> impl Iterator<Item = Range<usize>> {
     let is_edge = |character: char| {
         character.is_whitespace()
             || matches!(character, '"' | '\'' | '`' | '<' | '>' | '(' | ')' | ',' | ';' | '=' | ':')
     };
-    text.contains("-----BEGIN ")
-        || text.split(is_edge).any(|word| is_secret(word) || is_address(word))
-        || holds_card_number(text)
+    let words = text.split(is_edge).map(move |word| {
+        let start = word.as_ptr() as usize - text.as_ptr() as usize;
+        (word, start..start + word.len())
+    });
+    words.filter(|(word, _)| is_secret(word) || is_address(word)).map(|(_, range)| range)
 }
 
 fn is_secret(word: &str) -> bool {
@@ -40,21 +73,26 @@ fn is_address(word: &str) -> bool {
 }
 
 /// Finds 13 to 19 digits, perhaps in groups, that pass the Luhn check.
-fn holds_card_number(text: &str) -> bool {
-    let mut digits: Vec<u32> = Vec::new();
-    for character in text.chars().chain(['.']) {
+fn card_numbers(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let (mut digits, mut place): (Vec<u32>, Range<usize>) = (Vec::new(), 0..0);
+    for (index, character) in text.char_indices().chain([(text.len(), '.')]) {
         match character.to_digit(10) {
-            Some(digit) => digits.push(digit),
+            Some(digit) => {
+                let start = if digits.is_empty() { index } else { place.start };
+                place = start..index + character.len_utf8();
+                digits.push(digit);
+            }
             None if matches!(character, ' ' | '-') => {}
             None => {
                 if (13..=19).contains(&digits.len()) && passes_luhn(&digits) {
-                    return true;
+                    found.push(place.clone());
                 }
                 digits.clear();
             }
         }
     }
-    false
+    found
 }
 
 fn passes_luhn(digits: &[u32]) -> bool {
@@ -83,5 +121,22 @@ mod tests {
         check("risk-averse sk-etch @ home", false);
         check("What is the capital of France?", false);
         check("the decorator @property.setter", false);
+    }
+
+    #[test]
+    fn what_is_private_is_taken_out_and_the_rest_stays() {
+        let check = |text: &str, expected: &str| {
+            assert_eq!(redacted(text), expected);
+            assert!(!is_private(expected), "{expected}");
+        };
+        check("pay 4111 1111 1111 1111, now", "pay [redacted], now");
+        check(
+            "key=sk-abcdefghijklmnopqrstuvwx; mail <jane@example.com>",
+            "key=[redacted]; mail <[redacted]>",
+        );
+        check("é jane@example.com 4111-1111-1111-1111", "é [redacted] [redacted]");
+        check("-----BEGIN PRIVATE KEY----- x", "[redacted]");
+        check("What is 4111 1111 1111 1112?", "What is 4111 1111 1111 1112?");
+        check("", "");
     }
 }

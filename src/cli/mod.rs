@@ -4,6 +4,8 @@ mod budget;
 mod cache_eval;
 mod doctor;
 mod experiment;
+mod export;
+mod forget;
 mod login;
 mod migrate;
 mod model;
@@ -72,6 +74,10 @@ enum Command {
     },
     /// Limit what may be spent, and show what is left
     Budget(budget::BudgetArguments),
+    /// Print every request, one line each, as CSV or JSON
+    Export(export::ExportArguments),
+    /// Forget what is kept, for good
+    Forget(forget::ForgetArguments),
     /// Sign in to the team's project; the session is kept in the keyring
     Login(login::LoginArguments),
     /// Revoke and forget the session
@@ -117,6 +123,8 @@ impl Arguments {
             Some(Command::Report(arguments)) => report::run(config, arguments, form).await,
             Some(Command::Experiment { command }) => experiment::run(config, command, form).await,
             Some(Command::Budget(arguments)) => budget::run(config, arguments, form).await,
+            Some(Command::Export(arguments)) => export::run(config, arguments).await,
+            Some(Command::Forget(arguments)) => forget::run(config, arguments, form).await,
             Some(Command::Login(arguments)) => login::login(&config, arguments, form).await,
             Some(Command::Logout) => login::logout(&config, form).await,
             Some(Command::Migrate(arguments)) => migrate::run(config, &arguments, form).await,

@@ -29,8 +29,9 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Exit> {
             team.keep_delivering().await;
         }
     };
+    let forgetting = app.pipeline.keep_forgetting();
     let beside = Box::pin(async {
-        tokio::join!(fresh_prices, deliveries);
+        tokio::join!(fresh_prices, deliveries, forgetting);
     });
     // The listener ends with the process.
     Ok(match mcp::serve(server, stop, beside).await {

@@ -83,12 +83,12 @@ pub const VARIABLES: [Variable; 45] = [
     honoured("DAILY_BUDGET_USD", "no limit", "US dollars that may be spent in a UTC day; 0: nothing"),
     honoured("MONTHLY_BUDGET_USD", "no limit", "the same for a UTC month"),
     honoured("REQUEST_DEADLINE_MS", "45000", "longest time for one request, 1,000 to 240,000 ms"),
-    not_yet(
+    honoured(
         "STORE_PROMPTS",
-        "",
-        "what is kept of prompts; this version keeps their SHA-256 and embedding, and the text of cached ones",
+        "redacted",
+        "what is kept of prompts, answers and comments: `redacted`, `full`, `hash` or `off`; see [Privacy](#privacy)",
     ),
-    not_yet("RETENTION_DAYS", "", "how long requests are kept"),
+    honoured("RETENTION_DAYS", "for ever", "days that requests are kept, 32 to 3,650"),
     honoured(
         "LOG_LEVEL",
         "info (server), warn (other commands)",

@@ -108,6 +108,34 @@ pub enum CacheMode {
     Off,
 }
 
+/// What is kept of what people write.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, strum::Display, strum::EnumString, strum::IntoStaticStr,
+)]
+#[strum(serialize_all = "snake_case")]
+pub enum StorePrompts {
+    /// Nothing that holds a key, a card number or an e-mail address.
+    #[default]
+    Redacted,
+    Full,
+    /// A prompt's SHA-256, and no text of it.
+    Hash,
+    /// Of requests not even that.
+    Off,
+}
+
+impl StorePrompts {
+    /// Says whether prompts are kept in a form that tells what they say: as text, or as an embedding.
+    pub const fn keeps_text(self) -> bool {
+        matches!(self, Self::Redacted | Self::Full)
+    }
+
+    /// Says whether texts with a key, a card number or an e-mail address may be kept.
+    pub const fn keeps_private_text(self) -> bool {
+        matches!(self, Self::Full)
+    }
+}
+
 /// Whether a model without a known price may be called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum UnpricedModels {

@@ -121,8 +121,7 @@ impl Pipeline {
         }
         let own = request.clone();
         placement.apply(&mut journey.request);
-        journey.cache =
-            CachePlan::new(&journey.request, journey.at, self.settings.cache_ttl, &placement.scope());
+        journey.cache = CachePlan::new(&journey.request, journey.at, &self.settings, &placement.scope());
         journey.cache_error_rate = placement.cache_error_rate;
         journey.exposures = placement.exposures;
         journey.own = Some(Box::new(own));

@@ -12,7 +12,7 @@ use crate::domain::decision::{Candidate, Decision};
 use crate::domain::exposure::Exposure;
 use crate::domain::ids::RequestId;
 use crate::domain::money::Usd;
-use crate::domain::prompt::RouteRequest;
+use crate::domain::prompt::{RouteRequest, StorePrompts};
 use crate::domain::record::{RequestRecord, RequestStatus};
 use crate::domain::usage::Usage;
 use crate::routing::escalation::Escalation;
@@ -56,7 +56,7 @@ impl Journey {
             id: RequestId::new(),
             at,
             started: Instant::now(),
-            cache: CachePlan::new(&request, at, settings.cache_ttl, &[]),
+            cache: CachePlan::new(&request, at, settings, &[]),
             request,
             degraded: Vec::new(),
             comparand: None,
@@ -81,7 +81,10 @@ impl Journey {
             id: self.id,
             created_at: self.at,
             status,
-            prompt_sha256: self.cache.prompt_sha256,
+            prompt_sha256: match self.cache.kept {
+                StorePrompts::Off => [0; 32],
+                _ => self.cache.prompt_sha256,
+            },
             session: self.request.session.clone(),
             tags: self.request.tags.clone(),
             quality: self.request.quality,

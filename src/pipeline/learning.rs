@@ -8,16 +8,18 @@ use jiff::tz::TimeZone;
 
 use super::Pipeline;
 use super::journey::Journey;
+use crate::cache::privacy::redacted;
 use crate::domain::ids::RequestId;
 use crate::domain::model::ModelRef;
 use crate::domain::outcome::Outcome;
+use crate::domain::prompt::StorePrompts;
 use crate::domain::rating::{Rating, RatingEffect, Score};
-use crate::domain::record::{RequestRecord, StoredEmbedding};
+use crate::domain::record::{Forget, RequestRecord, StoredEmbedding};
 use crate::routing::drift::{Demotion, demotions, first_day};
 use crate::routing::forecast::Forecast;
 use crate::routing::outcomes::{asked_models, rated_model};
 use crate::routing::success::{Learned, RoutingState};
-use crate::store::StoreError;
+use crate::store::{ForgetMode, StoreError};
 
 /// How long what was learned is believed without asking the store, where others may learn too.
 const FRESH: Duration = Duration::from_secs(10);
@@ -71,8 +73,20 @@ impl Learning {
 
 impl Pipeline {
     /// Records a rating; routing learns from it after the answer is out.
-    pub async fn rate(&self, rating: Rating) -> Result<RatingEffect, StoreError> {
-        let effect = self.store.rate_response(rating.clone(), Timestamp::now()).await?;
+    ///
+    /// Of the comment no more is kept than `STORE_PROMPTS` says.
+    pub async fn rate(&self, mut rating: Rating) -> Result<RatingEffect, StoreError> {
+        rating.comment = rating.comment.and_then(|comment| match self.settings.store_prompts {
+            StorePrompts::Full => Some(comment),
+            StorePrompts::Redacted => Some(redacted(&comment)),
+            StorePrompts::Hash | StorePrompts::Off => None,
+        });
+        let mut effect = self.store.rate_response(rating.clone(), Timestamp::now()).await?;
+        // Without its prompt's hash a request makes no pair with an answer that was wrong for it.
+        if self.settings.store_prompts == StorePrompts::Off && effect == RatingEffect::PairExcluded {
+            self.store.forget_cache(Forget::Request(rating.request_id), ForgetMode::Delete).await?;
+            effect = RatingEffect::EntryRetired;
+        }
         let pipeline = self.clone();
         self.payments.spawn(async move {
             let found = pipeline.store.find_request(rating.request_id).await;

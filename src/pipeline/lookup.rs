@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Pipeline;
 use super::flights::FlightKey;
 use super::journey::Journey;
+use super::{Pipeline, Settings};
 use crate::cache::admission::{Admission, NEIGHBOURS, admission, is_comparable, may_store};
 use crate::cache::compare::transcript;
 use crate::cache::freshness::Volatility;
@@ -17,7 +17,7 @@ use crate::domain::decision::StrategyName;
 use crate::domain::evidence::EvidenceKey;
 use crate::domain::ids::EntryId;
 use crate::domain::outcome::{Outcome, OutcomeQuery};
-use crate::domain::prompt::{CacheMode, RouteRequest};
+use crate::domain::prompt::{CacheMode, RouteRequest, StorePrompts};
 use crate::domain::record::{CacheEntry, RequestRecord, ScopeHash, StoredEmbedding};
 use crate::embed::EmbedError;
 use crate::routing::focus::focus;
@@ -48,6 +48,7 @@ pub(super) struct CachePlan {
     is_embedded_for_routing: bool,
     /// Of the prompt without what means nothing, for prose.
     normal_sha256: Option<[u8; 32]>,
+    pub(super) kept: StorePrompts,
 }
 
 /// An answer to serve.
@@ -59,18 +60,19 @@ pub(super) struct Found {
 
 impl CachePlan {
     /// Makes a plan; `arms` names those of experiments that the request belongs to.
-    pub(super) fn new(request: &RouteRequest, at: Timestamp, stable_ttl: Duration, arms: &[String]) -> Self {
+    pub(super) fn new(request: &RouteRequest, at: Timestamp, settings: &Settings, arms: &[String]) -> Self {
         let prompt = request.prompt.as_str();
         let volatility = Volatility::of(prompt);
         Self {
-            admission: admission(request, volatility),
+            admission: admission(request, volatility, settings.store_prompts),
             is_read: request.cache == CacheMode::Use,
             scope: scope_of(request, period(volatility, at).as_deref(), arms),
-            ttl: volatility.ttl(stable_ttl),
+            ttl: volatility.ttl(settings.cache_ttl),
             prompt_sha256: prompt_sha256(request),
             is_cut: false,
             is_embedded_for_routing: false,
             normal_sha256: normal_sha256(request),
+            kept: settings.store_prompts,
         }
     }
 
@@ -147,13 +149,16 @@ impl Pipeline {
         embedding: Option<StoredEmbedding>,
     ) -> (Option<StoredEmbedding>, Vec<Outcome>) {
         let request = &journey.request;
-        if request.pinned_model.is_some() || request.strategy == StrategyName::Complexity {
+        if request.pinned_model.is_some()
+            || request.strategy == StrategyName::Complexity
+            || !journey.cache.kept.keeps_text()
+        {
             return (embedding, Vec::new());
         }
         // Where there is no embedder, nobody waits for it twice.
         journey.cache.is_embedded_for_routing = embedding.is_none()
             && (journey.cache.admission != Admission::Semantic || journey.cache.is_cut)
-            && !is_private(request.prompt.as_str())
+            && (journey.cache.kept.keeps_private_text() || !is_private(request.prompt.as_str()))
             && self.store.has_outcomes().await.unwrap_or(false);
         let embedding = if journey.cache.is_embedded_for_routing {
             let asked = focus(journey.request.prompt.as_str()).to_owned();
@@ -233,7 +238,7 @@ impl Journey {
         embedding: Option<StoredEmbedding>,
     ) -> Option<CacheEntry> {
         let finish_reason = record.finish_reason?;
-        if self.cache.admission == Admission::Never || !may_store(text, finish_reason) {
+        if self.cache.admission == Admission::Never || !may_store(text, finish_reason, self.cache.kept) {
             return None;
         }
         let now = Timestamp::now();

@@ -98,6 +98,18 @@ pub struct NearestQuery {
     pub now: Timestamp,
 }
 
+/// A part of the requests.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestsQuery {
+    /// First instant inside.
+    pub from: Timestamp,
+    /// First instant outside.
+    pub to: Timestamp,
+    /// The last one of the part before.
+    pub after: Option<RequestId>,
+    pub limit: u32,
+}
+
 /// What a request asks its budgets.
 #[derive(Debug, Clone)]
 pub struct Ask {
@@ -298,6 +310,16 @@ pub trait Store: Send + Sync {
 
     /// Sums requests.
     async fn cost_report(&self, query: ReportQuery) -> Result<Report, StoreError>;
+
+    /// Lists requests in the order in which they came.
+    async fn requests(&self, query: RequestsQuery) -> Result<Vec<RequestRecord>, StoreError>;
+
+    /// Forgets requests of before a time with all that is known of them, `limit` at the most, oldest first; returns how
+    /// many. What is part of an experiment stays as long as that does.
+    async fn forget_requests(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError>;
+
+    /// Forgets everything, what waits on this machine included.
+    async fn forget_everything(&self) -> Result<(), StoreError>;
 
     /// Counts what the cache holds.
     async fn cache_stats(&self, now: Timestamp) -> Result<CacheStats, StoreError>;

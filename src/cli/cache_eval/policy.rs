@@ -12,7 +12,7 @@ use crate::cache::decision::{Near, judge};
 use crate::cache::evidence::Threshold;
 use crate::cache::freshness::Volatility;
 use crate::cache::scope::{normal_sha256, prompt_sha256};
-use crate::domain::prompt::{Prompt, Role, RouteRequest, Turn};
+use crate::domain::prompt::{Prompt, Role, RouteRequest, StorePrompts, Turn};
 use crate::embed::Embedded;
 
 /// Gives the score from which on a scope without labels of its own is served, while at most a share of hits in (0, 1) may
@@ -186,7 +186,7 @@ fn request(side: &Side<'_>) -> Option<RouteRequest> {
 }
 
 fn admitted(request: &RouteRequest) -> Admission {
-    admission(request, Volatility::of(request.prompt.as_str()))
+    admission(request, Volatility::of(request.prompt.as_str()), StorePrompts::default())
 }
 
 #[cfg(test)]

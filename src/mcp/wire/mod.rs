@@ -24,6 +24,7 @@ macro_rules! names {
 
 pub mod budget;
 pub mod experiment;
+pub mod export;
 pub mod outcomes;
 pub mod plan;
 pub mod report;

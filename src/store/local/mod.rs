@@ -10,6 +10,7 @@ mod columns;
 mod eviction;
 mod experiments;
 mod feedback;
+mod forgetting;
 mod outcomes;
 mod past;
 mod performance;
@@ -37,7 +38,9 @@ use rusqlite::Connection;
 use self::outcomes::Outcomes;
 use self::thread::StoreThread;
 use self::vectors::Vectors;
-use super::{Ask, Begun, ExactQuery, ForgetMode, NearestQuery, Recorded, Started, Store, StoreError};
+use super::{
+    Ask, Begun, ExactQuery, ForgetMode, NearestQuery, Recorded, RequestsQuery, Started, Store, StoreError,
+};
 use crate::budget::admission::Admission;
 use crate::budget::standing::Standing;
 use crate::domain::evidence::{CacheEvidence, EvidenceKey, Label};
@@ -334,6 +337,31 @@ impl Store for LocalStore {
 
     async fn cost_report(&self, query: ReportQuery) -> Result<Report, StoreError> {
         self.reports.run(move |open| report::cost_report(&mut open.connection, query)).await
+    }
+
+    async fn requests(&self, query: RequestsQuery) -> Result<Vec<RequestRecord>, StoreError> {
+        self.reports.run(move |open| forgetting::list(&open.connection, &query)).await
+    }
+
+    async fn forget_requests(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        self.requests
+            .run(move |open| {
+                let transaction = open.connection.transaction()?;
+                let count = forgetting::forget_before(&transaction, before, limit)?;
+                open.vectors.expect_changes();
+                transaction.commit()?;
+                Ok(count)
+            })
+            .await
+    }
+
+    async fn forget_everything(&self) -> Result<(), StoreError> {
+        self.requests
+            .run(|open| {
+                open.vectors.expect_changes();
+                forgetting::forget_everything(&mut open.connection)
+            })
+            .await
     }
 
     async fn cache_stats(&self, now: Timestamp) -> Result<CacheStats, StoreError> {

@@ -94,7 +94,7 @@ pub(super) fn find(
 }
 
 /// Reads a record from [`COLUMNS`].
-fn record(row: &Row<'_>) -> rusqlite::Result<RequestRecord> {
+pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<RequestRecord> {
     let tags: String = row.get(5)?;
     let attempts: String = row.get(29)?;
     let exposures: String = row.get(38)?;
@@ -203,7 +203,7 @@ fn read_exposures(text: &str) -> Result<Vec<Exposure>, serde_json::Error> {
 }
 
 /// The columns that [`record`] reads, in its order.
-const COLUMNS: &str = "id, created_at, status, prompt_sha256, session, tags, quality, strategy, complexity_score, \
+pub(super) const COLUMNS: &str = "id, created_at, status, prompt_sha256, session, tags, quality, strategy, complexity_score, \
      complexity_tier, confidence, reason, source, provider, model, input_tokens, cached_input_tokens, \
      cache_write_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, cost_pico, cost_estimated, \
      baseline_provider, baseline_model, baseline_cost_pico, worst_case_pico, latency_ms, provider_latency_ms, attempts, \

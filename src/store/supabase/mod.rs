@@ -8,6 +8,7 @@ mod delivery;
 mod evidence;
 mod experiment_rows;
 mod experiments;
+mod forgetting;
 pub mod migrations;
 pub mod outbox;
 mod outcomes;
@@ -31,7 +32,9 @@ use self::outcomes::{DayRow, OutcomeRow, RoutingRow};
 use self::rest::{Patience, Rest};
 use self::rows::{BoughtRow, EntryRow, RequestRow, Unreadable, hex, vector};
 use self::sums::{ReportRow, StatsRow};
-use super::{Ask, Begun, ExactQuery, ForgetMode, NearestQuery, Recorded, Started, Store, StoreError};
+use super::{
+    Ask, Begun, ExactQuery, ForgetMode, NearestQuery, Recorded, RequestsQuery, Started, Store, StoreError,
+};
 use crate::auth::{Auth, Project};
 use crate::budget::standing::Standing;
 use crate::domain::evidence::{CacheEvidence, EvidenceKey, Label};
@@ -332,6 +335,18 @@ impl Store for SupabaseStore {
         });
         let row: ReportRow = self.call("cost_report", &arguments, Patience::Report).await?;
         Ok(Report { totals: row.totals.into(), groups: row.groups.into_iter().map(Into::into).collect() })
+    }
+
+    async fn requests(&self, query: RequestsQuery) -> Result<Vec<RequestRecord>, StoreError> {
+        self.list_requests(&query).await
+    }
+
+    async fn forget_requests(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        self.forget_before(before, limit).await
+    }
+
+    async fn forget_everything(&self) -> Result<(), StoreError> {
+        self.forget_all().await
     }
 
     fn changes(&self) -> BoxStream<'static, ()> {

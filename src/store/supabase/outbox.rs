@@ -162,6 +162,24 @@ impl Outbox {
             .await
     }
 
+    /// Forgets all letters of a user, those that were put aside included.
+    pub(super) async fn forget(&self, user: UserId) -> Result<(), StoreError> {
+        if !self.0.path().exists() {
+            return Ok(());
+        }
+        self.0
+            .run(move |connection| {
+                let transaction = connection.transaction()?;
+                for table in ["outbox", "dead_letters"] {
+                    transaction
+                        .execute(&format!("delete from {table} where user_id = ?1"), [user.to_string()])?;
+                }
+                transaction.commit()?;
+                connection.execute_batch("vacuum")
+            })
+            .await
+    }
+
     /// Says whether nothing waits.
     pub async fn is_empty(&self) -> Result<bool, StoreError> {
         Ok(self.count().await? == 0)

@@ -23,7 +23,7 @@ use ai_cost_optimizer::experiments::timeline::Moment;
 use ai_cost_optimizer::experiments::verdict::Observed;
 use ai_cost_optimizer::mcp::server::Server;
 use ai_cost_optimizer::store::{
-    Ask, Begun, ExactQuery, ForgetMode, NearestQuery, Recorded, Started, Store, StoreError,
+    Ask, Begun, ExactQuery, ForgetMode, NearestQuery, Recorded, RequestsQuery, Started, Store, StoreError,
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -143,6 +143,15 @@ impl Store for Buggy {
         panic!("a bug")
     }
     async fn cost_report(&self, _: ReportQuery) -> Result<Report, StoreError> {
+        panic!("a bug")
+    }
+    async fn requests(&self, _: RequestsQuery) -> Result<Vec<RequestRecord>, StoreError> {
+        panic!("a bug")
+    }
+    async fn forget_requests(&self, _: Timestamp, _: u32) -> Result<u64, StoreError> {
+        panic!("a bug")
+    }
+    async fn forget_everything(&self) -> Result<(), StoreError> {
         panic!("a bug")
     }
     async fn cache_stats(&self, _: Timestamp) -> Result<CacheStats, StoreError> {

@@ -64,14 +64,14 @@ pub(super) fn record(pico: i64) -> RequestRecord {
     }
 }
 
-/// What a request asks where nothing is limited; it reserves for a day.
+/// What a request asks where nothing is limited; it reserves for days.
 pub(super) fn no_limits() -> Ask {
     Ask {
         limits: Vec::new(),
         must_hold: false,
         owner: "a test".into(),
         now: now(),
-        lease: Duration::from_secs(24 * 60 * 60),
+        lease: Duration::from_secs(7 * 24 * 60 * 60),
     }
 }
 
