@@ -3,6 +3,7 @@
 //! No I/O and no clock: prices are looked up at the time that the caller names. An unknown price is
 //! `None`, never zero.
 
+pub mod bill;
 pub mod calendar;
 pub mod catalogue;
 pub mod estimate;

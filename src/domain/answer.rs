@@ -85,6 +85,31 @@ pub struct Attempt {
     pub latency_ms: u64,
 }
 
+/// What a call was billed at, against the list price.
+///
+/// Nobody here asks for other terms than the list's, but an account can be set to have them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// Hundredths of the list price.
+    pub percent: u16,
+    /// Whether the provider publishes that these terms come to this price; where it does not, the cost is an estimate.
+    pub is_published: bool,
+}
+
+impl Terms {
+    /// The list price.
+    pub const LIST: Self = Self { percent: 100, is_published: true };
+
+    /// Terms whose price is not known: the list's is the nearest there is.
+    pub const UNKNOWN: Self = Self { percent: 100, is_published: false };
+
+    /// Gives what is billed where the list says this; a half pico-dollar is rounded up.
+    pub fn of(self, list: Usd) -> Usd {
+        let pico = (i128::from(list.pico()) * i128::from(self.percent) + 50).div_euclid(100);
+        Usd::from_pico(i64::try_from(pico).unwrap_or(i64::MAX))
+    }
+}
+
 /// What a provider said, before it is priced.
 #[derive(Clone, PartialEq)]
 pub struct Completion {
@@ -95,6 +120,8 @@ pub struct Completion {
     pub usage: Option<Usage>,
     /// What the provider itself says the call cost.
     pub reported_cost: Option<Usd>,
+    /// What it says of the terms; a reported cost keeps them already.
+    pub terms: Terms,
     pub finish_reason: FinishReason,
 }
 
@@ -106,6 +133,7 @@ impl fmt::Debug for Completion {
             .field("model", &self.model)
             .field("usage", &self.usage)
             .field("reported_cost", &self.reported_cost)
+            .field("terms", &self.terms)
             .field("finish_reason", &self.finish_reason)
             .finish()
     }
@@ -123,4 +151,23 @@ pub struct CacheHit {
     /// calibrated, and in what a store gives back.
     pub error_bound: Option<f64>,
     pub age_seconds: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terms_are_hundredths_of_the_list_price() {
+        let check = |percent: u16, pico: i64, expected: i64| {
+            let terms = Terms { percent, is_published: true };
+            assert_eq!(terms.of(Usd::from_pico(pico)).pico(), expected, "{percent} % of {pico}");
+        };
+        check(100, 947_500_000, 947_500_000);
+        check(50, 947_500_000, 473_750_000);
+        check(110, 947_500_000, 1_042_250_000);
+        check(55, 3, 2);
+        check(50, 1, 1);
+        check(180, i64::MAX, i64::MAX);
+    }
 }

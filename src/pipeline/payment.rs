@@ -6,10 +6,10 @@ use super::Pipeline;
 use super::flights::{Landing, Pilot};
 use super::journey::Journey;
 use super::outcome::{RouteError, Routed};
+use crate::cost::bill::bill;
 use crate::cost::estimate::usage_of_part;
 use crate::domain::answer::{Attempt, FinishReason, Source};
 use crate::domain::decision::{Candidate, Decision};
-use crate::domain::model::ModelRef;
 use crate::domain::money::Usd;
 use crate::domain::record::{CacheEntry, RequestRecord, RequestStatus, StoredEmbedding};
 use crate::domain::usage::Usage;
@@ -128,18 +128,8 @@ impl Pipeline {
         let (reference, usage, cost, is_estimated) = match &call.bill {
             Bill::Nothing => (asked.clone(), Usage::default(), Some(Usd::ZERO), false),
             Bill::Answer(completion) => {
-                let billed = ModelRef { provider: asked.provider, model: completion.model.clone() };
-                let guess = || usage_of_part(&journey.request, &completion.text, None);
-                let usage = completion.usage.unwrap_or_else(guess);
-                let price = |reference: &ModelRef| self.catalogue.cost_of(reference, &usage, journey.at);
-                // A dated or aliased name that the catalogue lacks is the model that was asked for.
-                let is_alias = billed.model.starts_with(&asked.model);
-                let cost = completion
-                    .reported_cost
-                    .or_else(|| price(&billed))
-                    .or_else(|| is_alias.then(|| price(asked)).flatten());
-                let is_told = completion.usage.is_some() || completion.reported_cost.is_some();
-                (billed, usage, cost, !is_told)
+                let billed = bill(&self.catalogue, &journey.request, asked, completion, journey.at);
+                (billed.reference, billed.usage, billed.cost, billed.is_estimated)
             }
             Bill::Part(arrived) => {
                 let usage = usage_of_part(&journey.request, &arrived.text, arrived.usage.as_ref());

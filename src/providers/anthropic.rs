@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::conversation;
 use super::http::{self, Endpoint, Refusal};
 use super::stream::{self, Framing, Opened, Part, Pieces};
+use super::tokens;
 use super::{Delivery, Draft, Provider, ProviderCall, ProviderError};
-use crate::domain::answer::{Completion, FinishReason};
+use crate::domain::answer::{Completion, FinishReason, Terms};
 use crate::domain::usage::Usage;
 
 /// Where Anthropic listens unless the user says otherwise.
@@ -88,7 +89,7 @@ impl Anthropic {
                 match http::parse(piece.as_bytes())? {
                     Event::MessageStart { message } => {
                         model = message.model;
-                        note(message.usage);
+                        message.usage.into_iter().for_each(&mut note);
                     }
                     Event::ContentBlockStart { content_block: block }
                     | Event::ContentBlockDelta { delta: block } => {
@@ -115,6 +116,7 @@ impl Anthropic {
             model,
             usage: usage.as_ref().and_then(WireUsage::counted),
             reported_cost: None,
+            terms: terms(usage.as_ref()),
             finish_reason: finish_reason(stop_reason.as_deref()),
         })
     }
@@ -172,6 +174,7 @@ struct Answer {
     model: String,
     content: Vec<Block>,
     stop_reason: Option<String>,
+    #[serde(default, deserialize_with = "tokens::detail")]
     usage: Option<WireUsage>,
 }
 
@@ -190,6 +193,7 @@ enum Event {
     },
     MessageDelta {
         delta: MessageDelta,
+        #[serde(default, deserialize_with = "tokens::detail")]
         usage: Option<WireUsage>,
     },
     MessageStop,
@@ -203,7 +207,8 @@ enum Event {
 #[derive(Deserialize)]
 struct Start {
     model: String,
-    usage: WireUsage,
+    #[serde(default, deserialize_with = "tokens::detail")]
+    usage: Option<WireUsage>,
 }
 
 #[derive(Deserialize)]
@@ -220,23 +225,42 @@ struct Block {
 }
 
 /// Here `input_tokens` leaves out both kinds of cache tokens; a stream's last snapshot may leave out the input.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct WireUsage {
+    #[serde(deserialize_with = "tokens::count")]
     input_tokens: Option<u64>,
+    #[serde(deserialize_with = "tokens::count")]
     cache_read_input_tokens: Option<u64>,
+    #[serde(deserialize_with = "tokens::count")]
     cache_creation_input_tokens: Option<u64>,
+    #[serde(deserialize_with = "tokens::detail")]
     cache_creation: Option<CacheCreation>,
+    #[serde(deserialize_with = "tokens::count")]
     output_tokens: Option<u64>,
+    #[serde(deserialize_with = "tokens::detail")]
     output_tokens_details: Option<OutputDetails>,
+    #[serde(deserialize_with = "tokens::detail")]
+    service_tier: Option<String>,
+    #[serde(deserialize_with = "tokens::detail")]
+    speed: Option<String>,
+    #[serde(deserialize_with = "tokens::detail")]
+    inference_geo: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct CacheCreation {
+    #[serde(deserialize_with = "tokens::count")]
+    ephemeral_5m_input_tokens: Option<u64>,
+    #[serde(deserialize_with = "tokens::count")]
     ephemeral_1h_input_tokens: Option<u64>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct OutputDetails {
+    #[serde(deserialize_with = "tokens::count")]
     thinking_tokens: Option<u64>,
 }
 
@@ -252,29 +276,51 @@ impl WireUsage {
             cache_creation: later.cache_creation.or(self.cache_creation),
             output_tokens: later.output_tokens.or(self.output_tokens),
             output_tokens_details: later.output_tokens_details.or(self.output_tokens_details),
+            service_tier: later.service_tier.or(self.service_tier),
+            speed: later.speed.or(self.speed),
+            inference_geo: later.inference_geo.or(self.inference_geo),
         }
     }
 
-    /// Gives the tokens in our convention; `None` where nothing was counted.
+    /// Gives the tokens in our convention; `None` where prompt or answer was not counted.
     fn counted(&self) -> Option<Usage> {
-        if self.input_tokens.is_none() && self.output_tokens.is_none() {
-            return None;
-        }
+        let (input, output_tokens) = (self.input_tokens?, self.output_tokens?);
+        let of_creation = |part: fn(&CacheCreation) -> Option<u64>| {
+            self.cache_creation.as_ref().and_then(part).unwrap_or(0)
+        };
+        let kept_5m = of_creation(|creation| creation.ephemeral_5m_input_tokens);
+        let kept_1h = of_creation(|creation| creation.ephemeral_1h_input_tokens);
         let cached = self.cache_read_input_tokens.unwrap_or(0);
-        let written = self.cache_creation_input_tokens.unwrap_or(0);
-        let creation = self.cache_creation.as_ref();
+        // Either of the sum and its parts may be missing.
+        let written = self.cache_creation_input_tokens.unwrap_or(0).max(kept_5m.saturating_add(kept_1h));
         let details = self.output_tokens_details.as_ref();
-        Some(Usage {
-            input_tokens: self.input_tokens.unwrap_or(0).saturating_add(cached).saturating_add(written),
+        tokens::told(Usage {
+            input_tokens: input.saturating_add(cached).saturating_add(written),
             cached_input_tokens: cached,
             cache_write_tokens: written,
-            cache_write_1h_tokens: creation
-                .and_then(|creation| creation.ephemeral_1h_input_tokens)
-                .unwrap_or(0),
-            output_tokens: self.output_tokens.unwrap_or(0),
+            cache_write_1h_tokens: kept_1h,
+            output_tokens,
             reasoning_tokens: details.and_then(|details| details.thinking_tokens).unwrap_or(0),
         })
     }
+}
+
+/// Reads what an answer says of its price: a batch costs half, and inference in the US, which may be the default of
+/// the key's workspace, a tenth more.
+fn terms(usage: Option<&WireUsage>) -> Terms {
+    let Some(usage) = usage else { return Terms::LIST };
+    let batch_percent = match usage.service_tier.as_deref() {
+        None | Some("standard") => 100,
+        Some("batch") => 50,
+        // Committed capacity has a price by contract.
+        Some(_) => return Terms::UNKNOWN,
+    };
+    if !matches!(usage.speed.as_deref(), None | Some("standard")) {
+        return Terms::UNKNOWN;
+    }
+    let percent =
+        if usage.inference_geo.as_deref() == Some("us") { batch_percent * 11 / 10 } else { batch_percent };
+    Terms { percent, is_published: true }
 }
 
 impl From<Answer> for Completion {
@@ -285,6 +331,7 @@ impl From<Answer> for Completion {
             model: answer.model,
             usage: answer.usage.as_ref().and_then(WireUsage::counted),
             reported_cost: None,
+            terms: terms(answer.usage.as_ref()),
             finish_reason: finish_reason(answer.stop_reason.as_deref()),
         }
     }

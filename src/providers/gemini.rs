@@ -12,8 +12,9 @@ use serde_json::Value;
 use super::conversation;
 use super::http::{self, Endpoint, Refusal};
 use super::stream::{self, Framing, Opened, Part, Pieces};
+use super::tokens;
 use super::{Delivery, Draft, Provider, ProviderCall, ProviderError};
-use crate::domain::answer::{Completion, FinishReason};
+use crate::domain::answer::{Completion, FinishReason, Terms};
 use crate::domain::prompt::{Role, Turn};
 use crate::domain::usage::Usage;
 
@@ -77,7 +78,7 @@ impl Gemini {
         draft: &Draft,
     ) -> Result<Completion, ProviderError> {
         let mut model = call.model.clone();
-        let mut usage = None;
+        let mut usage: Option<UsageMetadata> = None;
         let mut finish_reason = FinishReason::Other;
         pieces
             .each(|piece| {
@@ -93,8 +94,7 @@ impl Gemini {
                     model = version;
                 }
                 if let Some(sum) = answer.usage_metadata {
-                    let sum = Usage::from(sum);
-                    draft.set_usage(sum);
+                    sum.counted().into_iter().for_each(|counted| draft.set_usage(counted));
                     usage = Some(sum);
                 }
                 if answer.prompt_feedback.is_some_and(|feedback| feedback.block_reason.is_some()) {
@@ -110,7 +110,14 @@ impl Gemini {
                 Ok(Part::Finish)
             })
             .await?;
-        Ok(Completion { text: draft.take_text(), model, usage, reported_cost: None, finish_reason })
+        Ok(Completion {
+            text: draft.take_text(),
+            model,
+            usage: usage.as_ref().and_then(UsageMetadata::counted),
+            reported_cost: None,
+            terms: terms(usage.as_ref()),
+            finish_reason,
+        })
     }
 }
 
@@ -131,8 +138,9 @@ fn completion(call: &ProviderCall, answer: Answer) -> Result<Completion, Provide
     Ok(Completion {
         text,
         model: answer.model_version.unwrap_or_else(|| call.model.clone()),
-        usage: answer.usage_metadata.map(Usage::from),
+        usage: answer.usage_metadata.as_ref().and_then(UsageMetadata::counted),
         reported_cost: None,
+        terms: terms(answer.usage_metadata.as_ref()),
         finish_reason,
     })
 }
@@ -216,6 +224,7 @@ struct Answer {
     #[serde(default)]
     candidates: Vec<Candidate>,
     prompt_feedback: Option<PromptFeedback>,
+    #[serde(default, deserialize_with = "tokens::detail")]
     usage_metadata: Option<UsageMetadata>,
     model_version: Option<String>,
     /// A failure after the stream had begun.
@@ -270,22 +279,49 @@ impl Candidate {
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct UsageMetadata {
-    prompt_token_count: u64,
-    tool_use_prompt_token_count: u64,
-    cached_content_token_count: u64,
-    candidates_token_count: u64,
-    thoughts_token_count: u64,
+    #[serde(deserialize_with = "tokens::count")]
+    prompt_token_count: Option<u64>,
+    #[serde(deserialize_with = "tokens::count")]
+    tool_use_prompt_token_count: Option<u64>,
+    #[serde(deserialize_with = "tokens::count")]
+    cached_content_token_count: Option<u64>,
+    #[serde(deserialize_with = "tokens::count")]
+    candidates_token_count: Option<u64>,
+    #[serde(deserialize_with = "tokens::count")]
+    thoughts_token_count: Option<u64>,
+    #[serde(deserialize_with = "tokens::detail")]
+    service_tier: Option<String>,
 }
 
-impl From<UsageMetadata> for Usage {
-    fn from(usage: UsageMetadata) -> Self {
-        Self {
-            input_tokens: usage.prompt_token_count.saturating_add(usage.tool_use_prompt_token_count),
-            cached_input_tokens: usage.cached_content_token_count,
+impl UsageMetadata {
+    /// Gives the tokens in our convention; `None` where the prompt was not counted.
+    fn counted(&self) -> Option<Usage> {
+        let prompt = self.prompt_token_count?;
+        let thoughts = self.thoughts_token_count.unwrap_or(0);
+        tokens::told(Usage {
+            input_tokens: prompt.saturating_add(self.tool_use_prompt_token_count.unwrap_or(0)),
+            cached_input_tokens: self.cached_content_token_count.unwrap_or(0),
             cache_write_tokens: 0,
             cache_write_1h_tokens: 0,
-            output_tokens: usage.candidates_token_count.saturating_add(usage.thoughts_token_count),
-            reasoning_tokens: usage.thoughts_token_count,
+            output_tokens: self.candidates_token_count.unwrap_or(0).saturating_add(thoughts),
+            reasoning_tokens: thoughts,
+        })
+    }
+}
+
+/// Reads what an answer says of its price.
+///
+/// Flex is half of it, except that cached tokens are halved for some models only; priority is dearer by 75 to
+/// 100 %, by model, and ×1.8 for those of late 2026.
+fn terms(usage: Option<&UsageMetadata>) -> Terms {
+    let Some(usage) = usage else { return Terms::LIST };
+    let tier = usage.service_tier.as_deref().map(str::to_ascii_lowercase);
+    match tier.as_deref() {
+        None | Some("standard" | "unspecified") => Terms::LIST,
+        Some("flex") => {
+            Terms { percent: 50, is_published: usage.cached_content_token_count.unwrap_or(0) == 0 }
         }
+        Some("priority") => Terms { percent: 180, is_published: false },
+        Some(_) => Terms::UNKNOWN,
     }
 }

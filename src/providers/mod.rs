@@ -17,6 +17,7 @@ pub mod openai_chat;
 pub mod price_list;
 pub mod simulated;
 mod stream;
+mod tokens;
 
 use std::time::Duration;
 

@@ -8,8 +8,9 @@ use serde_json::Value;
 
 use super::http::{self, Endpoint, Refusal};
 use super::stream::{self, Framing, Opened, Part, Pieces};
+use super::tokens;
 use super::{Delivery, Draft, Provider, ProviderCall, ProviderError};
-use crate::domain::answer::{Completion, FinishReason};
+use crate::domain::answer::{Completion, FinishReason, Terms};
 use crate::domain::usage::Usage;
 
 /// Where Ollama listens unless the user says otherwise.
@@ -142,7 +143,12 @@ struct Line {
     #[serde(default)]
     done: bool,
     done_reason: Option<String>,
+    #[serde(default, deserialize_with = "tokens::count")]
     prompt_eval_count: Option<u64>,
+    /// The part of the prompt that was still in memory; older servers leave it out of the prompt's count instead.
+    #[serde(default, deserialize_with = "tokens::count")]
+    prompt_eval_cached_count: Option<u64>,
+    #[serde(default, deserialize_with = "tokens::count")]
     eval_count: Option<u64>,
     error: Option<Value>,
 }
@@ -160,17 +166,20 @@ impl Line {
     }
 
     fn completion(self, call: &ProviderCall, text: String) -> Completion {
-        // A prompt that is still in memory from the call before is not counted again.
-        let usage = self.eval_count.map(|output_tokens| Usage {
-            input_tokens: self.prompt_eval_count.unwrap_or(0),
-            output_tokens,
-            ..Usage::default()
+        let usage = self.eval_count.and_then(|output_tokens| {
+            tokens::told(Usage {
+                input_tokens: self.prompt_eval_count.unwrap_or(0),
+                cached_input_tokens: self.prompt_eval_cached_count.unwrap_or(0),
+                output_tokens,
+                ..Usage::default()
+            })
         });
         Completion {
             text,
             model: self.model.unwrap_or_else(|| call.model.clone()),
             usage,
             reported_cost: None,
+            terms: Terms::LIST,
             finish_reason: match self.done_reason.as_deref() {
                 Some("stop") => FinishReason::Stop,
                 Some("length") => FinishReason::Length,

@@ -8,8 +8,9 @@ use serde_json::Value;
 
 use super::http::{self, Endpoint, Refusal};
 use super::stream::{self, Framing, Opened, Part, Pieces};
+use super::tokens;
 use super::{Delivery, Draft, Provider, ProviderCall, ProviderError};
-use crate::domain::answer::{Completion, FinishReason};
+use crate::domain::answer::{Completion, FinishReason, Terms};
 use crate::domain::money::Usd;
 use crate::domain::usage::Usage;
 
@@ -89,8 +90,9 @@ impl OpenAiChat {
         let message = choice.message.unwrap_or_default();
         let finish_reason = finish_reason(choice.finish_reason.as_deref(), message.refusal.is_some());
         let text = message.content.or(message.refusal).unwrap_or_default();
-        let usage = answer.usage.as_ref().map(Usage::from);
-        Ok(Completion { text, model, usage, reported_cost, finish_reason })
+        let usage = answer.usage.as_ref().and_then(WireUsage::counted);
+        let terms = terms(answer.service_tier.as_deref());
+        Ok(Completion { text, model, usage, reported_cost, terms, finish_reason })
     }
 
     /// Puts a streamed answer together; its usage rides in a chunk of its own, without choices.
@@ -102,6 +104,7 @@ impl OpenAiChat {
     ) -> Result<Completion, ProviderError> {
         let mut model = call.model.clone();
         let mut usage: Option<WireUsage> = None;
+        let mut service_tier: Option<String> = None;
         let mut reason: Option<String> = None;
         let mut is_refusal = false;
         pieces
@@ -119,9 +122,10 @@ impl OpenAiChat {
                     model = name;
                 }
                 if let Some(said) = chunk.usage {
-                    draft.set_usage((&said).into());
+                    said.counted().into_iter().for_each(|counted| draft.set_usage(counted));
                     usage = Some(said);
                 }
+                service_tier = chunk.service_tier.or(service_tier.take());
                 let Some(choice) = choice else { return Ok(Part::More) };
                 let delta = choice.delta.unwrap_or_default();
                 is_refusal |= delta.refusal.is_some();
@@ -132,8 +136,17 @@ impl OpenAiChat {
             .await?;
         let reported_cost = usage.as_ref().and_then(|usage| self.reported_cost(call, &model, usage));
         let finish_reason = finish_reason(reason.as_deref(), is_refusal);
-        let usage = usage.as_ref().map(Usage::from);
-        Ok(Completion { text: draft.take_text(), model, usage, reported_cost, finish_reason })
+        let usage = usage.as_ref().and_then(WireUsage::counted);
+        let terms = terms(service_tier.as_deref());
+        Ok(Completion { text: draft.take_text(), model, usage, reported_cost, terms, finish_reason })
+    }
+}
+
+/// Reads the tier that an answer was billed in; servers have names of their own for the usual one.
+fn terms(service_tier: Option<&str>) -> Terms {
+    match service_tier {
+        Some("flex" | "priority" | "batch" | "scale") => Terms::UNKNOWN,
+        _ => Terms::LIST,
     }
 }
 
@@ -227,7 +240,10 @@ impl<'a> Request<'a> {
 struct Answer {
     model: Option<String>,
     choices: Option<Vec<Choice>>,
+    #[serde(default, deserialize_with = "tokens::detail")]
     usage: Option<WireUsage>,
+    #[serde(default, deserialize_with = "tokens::detail")]
+    service_tier: Option<String>,
     error: Option<Value>,
 }
 
@@ -250,29 +266,42 @@ struct AnswerMessage {
 /// Here each part is included in its whole, as in [`Usage`].
 #[derive(Deserialize)]
 struct WireUsage {
-    prompt_tokens: u64,
+    #[serde(default, deserialize_with = "tokens::count")]
+    prompt_tokens: Option<u64>,
+    #[serde(default, deserialize_with = "tokens::detail")]
     prompt_tokens_details: Option<PromptDetails>,
-    completion_tokens: u64,
+    #[serde(default, deserialize_with = "tokens::count")]
+    completion_tokens: Option<u64>,
+    #[serde(default, deserialize_with = "tokens::detail")]
     completion_tokens_details: Option<CompletionDetails>,
+    #[serde(default, deserialize_with = "tokens::count")]
+    total_tokens: Option<u64>,
     /// US dollars; OpenRouter only.
+    #[serde(default, deserialize_with = "tokens::amount")]
     cost: Option<f64>,
+    #[serde(default, deserialize_with = "tokens::detail")]
     cost_details: Option<CostDetails>,
+    #[serde(default, deserialize_with = "tokens::detail")]
     is_byok: Option<bool>,
 }
 
 #[derive(Deserialize)]
 struct PromptDetails {
+    #[serde(default, deserialize_with = "tokens::count")]
     cached_tokens: Option<u64>,
+    #[serde(default, deserialize_with = "tokens::count")]
     cache_write_tokens: Option<u64>,
 }
 
 #[derive(Deserialize)]
 struct CompletionDetails {
+    #[serde(default, deserialize_with = "tokens::count")]
     reasoning_tokens: Option<u64>,
 }
 
 #[derive(Deserialize)]
 struct CostDetails {
+    #[serde(default, deserialize_with = "tokens::amount")]
     upstream_inference_cost: Option<f64>,
 }
 
@@ -284,24 +313,26 @@ impl WireUsage {
             // The user's own key at the upstream provider is billed there, the fee for it here.
             cost += Usd::from_dollars(self.cost_details.as_ref()?.upstream_inference_cost?).ok()?;
         }
-        let used = self.prompt_tokens.saturating_add(self.completion_tokens) > 0;
+        let used = self.counted().is_some();
         let free = model_names.iter().any(|name| name.ends_with(":free"));
         let believable = cost > Usd::ZERO || (cost == Usd::ZERO && (free || !used));
         believable.then_some(cost)
     }
-}
 
-impl From<&WireUsage> for Usage {
-    fn from(usage: &WireUsage) -> Self {
-        let prompt = usage.prompt_tokens_details.as_ref();
-        let completion = usage.completion_tokens_details.as_ref();
-        Self {
-            input_tokens: usage.prompt_tokens,
+    /// Gives the tokens in our convention; `None` where prompt or answer was not counted.
+    fn counted(&self) -> Option<Usage> {
+        let input_tokens = self.prompt_tokens?;
+        // Some servers count thoughts in the total only.
+        let beside_the_prompt = self.total_tokens.map(|total| total.saturating_sub(input_tokens));
+        let prompt = self.prompt_tokens_details.as_ref();
+        let completion = self.completion_tokens_details.as_ref();
+        tokens::told(Usage {
+            input_tokens,
             cached_input_tokens: prompt.and_then(|details| details.cached_tokens).unwrap_or(0),
             cache_write_tokens: prompt.and_then(|details| details.cache_write_tokens).unwrap_or(0),
             cache_write_1h_tokens: 0,
-            output_tokens: usage.completion_tokens,
+            output_tokens: self.completion_tokens.max(beside_the_prompt)?,
             reasoning_tokens: completion.and_then(|details| details.reasoning_tokens).unwrap_or(0),
-        }
+        })
     }
 }

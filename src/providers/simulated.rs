@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use sha2::{Digest, Sha256};
 
 use super::{Draft, Provider, ProviderCall, ProviderError};
-use crate::domain::answer::{Completion, FinishReason};
+use crate::domain::answer::{Completion, FinishReason, Terms};
 use crate::domain::usage::Usage;
 
 /// Begins every answer.
@@ -53,6 +53,7 @@ impl Provider for Simulated {
                 ..Usage::default()
             }),
             reported_cost: None,
+            terms: Terms::LIST,
             finish_reason: FinishReason::Stop,
         })
     }

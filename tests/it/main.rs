@@ -19,6 +19,7 @@ mod experiments;
 mod faults;
 mod flow;
 mod learning;
+mod ledger;
 mod machine;
 mod migrate;
 mod money;

@@ -1,6 +1,6 @@
 //! Anthropic's Messages API.
 
-use ai_cost_optimizer::domain::answer::{Completion, FinishReason};
+use ai_cost_optimizer::domain::answer::{Completion, FinishReason, Terms};
 use ai_cost_optimizer::domain::prompt::Role;
 use ai_cost_optimizer::domain::usage::Usage;
 use ai_cost_optimizer::providers::ProviderCall;
@@ -65,7 +65,11 @@ async fn an_answer_becomes_a_completion_with_every_token_in_its_place() {
         let found = exchange(CONNECT, &call("asked-for"), ok(&fixture(name))).await.completion();
         let (text, model) = (text.into(), model.into());
         let usage = Some(usage);
-        assert_eq!(found, Completion { text, model, usage, reported_cost: None, finish_reason }, "{name}");
+        assert_eq!(
+            found,
+            Completion { text, model, usage, reported_cost: None, terms: Terms::LIST, finish_reason },
+            "{name}"
+        );
     }
     check(
         "anthropic_plain.json",

@@ -1,6 +1,6 @@
 //! Ollama's own chat API.
 
-use ai_cost_optimizer::domain::answer::{Completion, FinishReason};
+use ai_cost_optimizer::domain::answer::{Completion, FinishReason, Terms};
 use ai_cost_optimizer::domain::usage::Usage;
 use ai_cost_optimizer::providers::ProviderCall;
 use ai_cost_optimizer::providers::http::Endpoint;
@@ -41,6 +41,7 @@ async fn an_answer_becomes_a_completion_without_its_thoughts() {
         model: "qwen3:8b".into(),
         usage: Some(Usage { input_tokens: 26, output_tokens: 4, ..Usage::default() }),
         reported_cost: None,
+        terms: Terms::LIST,
         finish_reason: FinishReason::Stop,
     };
     assert_eq!((&found.text, &found), (&expected.text, &expected));

@@ -1,6 +1,6 @@
 //! The chat-completions format, in all its flavours.
 
-use ai_cost_optimizer::domain::answer::{Completion, FinishReason};
+use ai_cost_optimizer::domain::answer::{Completion, FinishReason, Terms};
 use ai_cost_optimizer::domain::money::Usd;
 use ai_cost_optimizer::domain::prompt::Role;
 use ai_cost_optimizer::domain::usage::Usage;
@@ -83,6 +83,7 @@ async fn an_answer_becomes_a_completion_with_every_token_in_its_place() {
                 ..Usage::default()
             }),
             reported_cost: None,
+            terms: Terms::LIST,
             finish_reason: FinishReason::Stop,
         },
     )
@@ -100,6 +101,7 @@ async fn an_answer_becomes_a_completion_with_every_token_in_its_place() {
                 ..Usage::default()
             }),
             reported_cost: None,
+            terms: Terms::LIST,
             finish_reason: FinishReason::Length,
         },
     )
@@ -119,6 +121,7 @@ async fn an_answer_becomes_a_completion_with_every_token_in_its_place() {
                 reasoning_tokens: 22,
             }),
             reported_cost: Some(Usd::from_pico(47_100_000)),
+            terms: Terms::LIST,
             finish_reason: FinishReason::Stop,
         },
     )
