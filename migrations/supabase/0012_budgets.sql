@@ -132,6 +132,20 @@ end $$;
 create constraint trigger requests_spend after insert or delete or update of status, cost_pico, tags, created_at
 on public.requests deferrable initially deferred for each row execute function public.keep_budget_spend();
 
+-- Lists what was spent by UTC day, as [[day, pico-dollars]], from the day of a time to that of another.
+create function public.daily_spend(from_time timestamptz, to_time timestamptz) returns jsonb
+language sql stable security invoker
+set search_path = ''
+as $$
+    select coalesce(jsonb_agg(
+        jsonb_build_array(
+            s.day, least(greatest(s.spent_pico, -9223372036854775808), 9223372036854775807)::bigint)
+        order by s.day), '[]')
+    from public.budget_spend s
+    where s.user_id = (select auth.uid()) and s.tag = ''
+      and s.day >= (from_time at time zone 'UTC')::date and s.day <= (to_time at time zone 'UTC')::date
+$$;
+
 -- Says how each limit stands at a time, those that are `given` and those that are kept, as [{period, tag, limit_pico,
 -- on_breach, set_by, spent_pico, reserved_pico}]. `given` has {period, tag, limit_pico, on_breach}. With `tags`, only
 -- limits that a request with them counts for; `but_for` is a request whose own reservation does not count.
@@ -283,6 +297,7 @@ begin
     foreach made in array array[
         'public.settle_budget(uuid)',
         'public.keep_budget_spend()',
+        'public.daily_spend(timestamptz, timestamptz)',
         'public.budget_standings(jsonb, timestamptz, text[], uuid)',
         'public.reserve_budget(jsonb, jsonb)',
         'public.set_budget(text, text, text, bigint, text)',

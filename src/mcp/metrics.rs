@@ -7,7 +7,7 @@ use strum::VariantArray;
 
 use super::cache_policy;
 use super::wire::budget::BudgetOutput;
-use super::wire::report::TotalsOutput;
+use super::wire::totals::TotalsOutput;
 use crate::domain::model::ProviderId;
 use crate::domain::report::{Group, GroupBy, Report, ReportQuery};
 use crate::pipeline::Pipeline;

@@ -1,12 +1,32 @@
 //! What is known of the time to come.
 
-use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Pipeline;
+use crate::budget::standing::Standing;
 use crate::cost::calendar::{Notice, notices};
+use crate::cost::forecast::{DailySpend, Forecast, forecast};
+use crate::domain::limit::{Period, Scope};
 use crate::domain::model::ModelRef;
+use crate::store::StoreError;
+
+/// Days that a forecast learns from.
+const PAST: SignedDuration = SignedDuration::from_hours(24 * 180);
 
 impl Pipeline {
+    /// Forecasts this month's spend, and when the monthly budget of all requests that leaves least is used up.
+    pub async fn forecast(&self, now: Timestamp, budgets: &[Standing]) -> Result<Forecast, StoreError> {
+        let monthly = Scope { period: Period::Month, tag: None };
+        let left =
+            budgets.iter().filter(|standing| standing.limit.scope == monthly).map(Standing::remaining).min();
+        let from = now.checked_sub(PAST).unwrap_or(Timestamp::UNIX_EPOCH);
+        let days = self.store.daily_spend(from, now).await?;
+        let today = now.to_zoned(TimeZone::UTC).date();
+        let first = days.iter().map(|(day, _)| *day).min().unwrap_or(today);
+        Ok(forecast(&DailySpend::new(first, days), now, left))
+    }
+
     /// Lists the ends and price changes of the models that may be asked, and of the baseline, for so many days ahead.
     pub fn notices(&self, now: Timestamp, days: u16) -> Vec<Notice> {
         let configured = self.providers.ids();

@@ -22,10 +22,11 @@ use crate::domain::evidence::{CacheEvidence, EvidenceKey, Label};
 use crate::domain::ids::{ExperimentId, RequestId};
 use crate::domain::limit::{Limit, Scope};
 use crate::domain::model::ModelRef;
+use crate::domain::money::Usd;
 use crate::domain::outcome::{DayOfModel, KeptRouting, Outcome, OutcomeQuery};
 use crate::domain::rating::{Rating, RatingEffect};
 use crate::domain::record::{CacheEntry, Forget, Neighbour, RequestRecord, ScopeHash, StoredEmbedding};
-use crate::domain::report::{CacheStats, Report, ReportQuery};
+use crate::domain::report::{CacheStats, GroupBy, Report, ReportQuery};
 use crate::experiments::definition::Metric;
 use crate::experiments::lifecycle::{Change, Kept, Which};
 use crate::experiments::outcomes::Outcome as ExperimentOutcome;
@@ -310,6 +311,13 @@ pub trait Store: Send + Sync {
 
     /// Sums requests.
     async fn cost_report(&self, query: ReportQuery) -> Result<Report, StoreError>;
+
+    /// Sums what was spent by UTC day, from a time to another; days without any are left out.
+    async fn daily_spend(&self, from: Timestamp, to: Timestamp) -> Result<Vec<(Date, Usd)>, StoreError> {
+        let query = ReportQuery { from, to, group_by: Some(GroupBy::Day) };
+        let groups = self.cost_report(query).await?.groups.into_iter();
+        Ok(groups.filter_map(|group| Some((group.key.parse().ok()?, group.totals.cost))).collect())
+    }
 
     /// Lists requests in the order in which they came.
     async fn requests(&self, query: RequestsQuery) -> Result<Vec<RequestRecord>, StoreError>;

@@ -13,6 +13,8 @@ mod budgets;
 mod cache_eval;
 mod config;
 mod contract;
+#[cfg(unix)]
+mod crash;
 mod doctor;
 mod embedding;
 mod experiments;
@@ -24,6 +26,7 @@ mod machine;
 mod migrate;
 mod money;
 mod prices;
+mod privacy;
 mod project_faults;
 mod project_tokens;
 mod providers;

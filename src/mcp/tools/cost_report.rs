@@ -55,5 +55,9 @@ pub async fn report_of(pipeline: &Pipeline, input: &ReportInput) -> Result<Repor
     let now = Timestamp::now();
     let budgets = pipeline.budgets(now).await.map_err(|error| error.to_string())?;
     let output = ReportOutput::new(query, &report, input, error_bound, pipeline.settings.simulated);
+    let output = match pipeline.forecast(now, &budgets).await {
+        Ok(forecast) => output.with_forecast(&forecast),
+        Err(error) => return Err(error.to_string()),
+    };
     Ok(output.with_budgets(&budgets).with_notices(&pipeline.notices(now, AHEAD_DAYS)))
 }

@@ -26,10 +26,12 @@ pub mod budget;
 pub mod experiment;
 pub mod export;
 pub mod outcomes;
+mod outlook;
 pub mod plan;
 pub mod report;
 pub mod request;
 pub mod route;
+pub mod totals;
 pub mod verdict;
 
 use rmcp::model::JsonObject;

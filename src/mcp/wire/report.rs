@@ -5,9 +5,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::budget::BudgetOutput;
+use super::outlook::ForecastOutput;
+use super::totals::{GroupOutput, TotalsOutput};
 use crate::budget::standing::Standing;
 use crate::cost::calendar::Notice;
-use crate::domain::report::{Group, GroupBy, Report, ReportQuery, Totals};
+use crate::cost::forecast::Forecast;
+use crate::domain::report::{GroupBy, Report, ReportQuery};
 
 /// Groups shown where the caller sets no limit.
 const DEFAULT_LIMIT: usize = 50;
@@ -82,6 +85,9 @@ pub struct ReportOutput {
     /// Upper bound of wrong answers per similar hit, 95 %
     #[serde(skip_serializing_if = "Option::is_none")]
     cache_error_bound: Option<f64>,
+    /// Of this month's spend, whatever the report is of
+    #[serde(skip_serializing_if = "Option::is_none")]
+    forecast: Option<ForecastOutput>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     budgets: Vec<BudgetOutput>,
     /// Models that end and prices that change within 30 days
@@ -89,38 +95,6 @@ pub struct ReportOutput {
     warnings: Vec<String>,
     #[serde(skip_serializing_if = "super::is_false")]
     simulated: bool,
-}
-
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct TotalsOutput {
-    requests: u64,
-    cost_usd: f64,
-    baseline_cost_usd: f64,
-    saved_usd: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    saved_percent: Option<f64>,
-    cache_hits: u64,
-    cache_hit_rate: f64,
-    #[serde(skip_serializing_if = "is_zero")]
-    audits: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    audit_cost_usd: Option<f64>,
-    input_tokens: u64,
-    output_tokens: u64,
-    unpriced_requests: u64,
-    estimated_requests: u64,
-    failed_requests: u64,
-    #[serde(skip_serializing_if = "is_zero")]
-    unsettled_requests: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    unsettled_worst_case_usd: Option<f64>,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-struct GroupOutput {
-    key: String,
-    #[serde(flatten)]
-    totals: TotalsOutput,
 }
 
 impl ReportInput {
@@ -199,6 +173,7 @@ impl ReportOutput {
             groups: report.groups.iter().take(limit).map(GroupOutput::from).collect(),
             more_groups: (left_out > 0).then_some(left_out),
             cache_error_bound,
+            forecast: None,
             budgets: Vec::new(),
             warnings: Vec::new(),
             simulated,
@@ -208,6 +183,11 @@ impl ReportOutput {
     /// Adds how limits stand now.
     pub fn with_budgets(self, standings: &[Standing]) -> Self {
         Self { budgets: standings.iter().map(BudgetOutput::from).collect(), ..self }
+    }
+
+    /// Adds what this month will have cost.
+    pub fn with_forecast(self, forecast: &Forecast) -> Self {
+        Self { forecast: ForecastOutput::of(forecast), ..self }
     }
 
     /// Adds what is known of the time to come.
@@ -257,6 +237,9 @@ impl ReportOutput {
         }
         for budget in &self.budgets {
             text.push_str(&format!("{}\n", budget.to_text()));
+        }
+        for line in self.forecast.iter().flat_map(ForecastOutput::lines) {
+            text.push_str(&format!("{line}\n"));
         }
         for warning in &self.warnings {
             text.push_str(&format!("warning: {warning}\n"));
@@ -320,36 +303,6 @@ pub(super) fn csv_field(text: &str) -> String {
     }
 }
 
-impl From<Totals> for TotalsOutput {
-    fn from(totals: Totals) -> Self {
-        Self {
-            requests: totals.requests,
-            cost_usd: totals.cost.dollars(),
-            baseline_cost_usd: totals.baseline_cost.dollars(),
-            saved_usd: totals.saved.dollars(),
-            saved_percent: totals.saved_percent().map(|percent| (percent * 100.0).round() / 100.0),
-            cache_hits: totals.cache_hits,
-            cache_hit_rate: (totals.cache_hit_rate() * 1e4).round() / 1e4,
-            audits: totals.audits,
-            audit_cost_usd: (totals.audits > 0).then(|| totals.audit_cost.dollars()),
-            input_tokens: totals.input_tokens,
-            output_tokens: totals.output_tokens,
-            unpriced_requests: totals.unpriced_requests,
-            estimated_requests: totals.estimated_requests,
-            failed_requests: totals.failed_requests,
-            unsettled_requests: totals.unsettled_requests,
-            unsettled_worst_case_usd: (totals.unsettled_requests > 0)
-                .then(|| totals.unsettled_worst_case.dollars()),
-        }
-    }
-}
-
-impl From<&Group> for GroupOutput {
-    fn from(group: &Group) -> Self {
-        Self { key: group.key.clone(), totals: group.totals.into() }
-    }
-}
-
 impl From<GroupByInput> for GroupBy {
     fn from(group_by: GroupByInput) -> Self {
         match group_by {
@@ -363,15 +316,11 @@ impl From<GroupByInput> for GroupBy {
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-const fn is_zero(count: &u64) -> bool {
-    *count == 0
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::money::Usd;
+    use crate::domain::report::Totals;
 
     #[test]
     fn audits_are_told_where_there_are_any_and_are_always_columns() {

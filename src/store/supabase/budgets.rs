@@ -1,13 +1,14 @@
 //! Limits and reservations, kept by the project.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::SupabaseStore;
 use super::delivery::Weight;
 use super::rest::{Failure, Patience};
 use super::rows::RequestRow;
+use super::{SupabaseStore, instant};
 use crate::budget::admission::Admission;
 use crate::budget::standing::Standing;
 use crate::domain::limit::{Limit, OnBreach, Period, Scope, SetBy};
@@ -84,9 +85,19 @@ impl SupabaseStore {
         limits: &[Limit],
         at: Timestamp,
     ) -> Result<Vec<Standing>, StoreError> {
-        let arguments = json!({ "given": given(limits), "as_of": super::instant(at) });
+        let arguments = json!({ "given": given(limits), "as_of": instant(at) });
         let rows: Vec<StandingRow> = self.call("budget_standings", &arguments, Patience::Report).await?;
         Ok(rows.into_iter().map(Into::into).collect())
+    }
+
+    pub(super) async fn spend_by_day(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<(Date, Usd)>, StoreError> {
+        let arguments = json!({ "from_time": instant(from), "to_time": instant(to) });
+        let rows: Vec<(Date, i64)> = self.call("daily_spend", &arguments, Patience::Report).await?;
+        Ok(rows.into_iter().map(|(day, pico)| (day, Usd::from_pico(pico))).collect())
     }
 
     pub(super) async fn set_limit(&self, limit: &Limit) -> Result<(), StoreError> {

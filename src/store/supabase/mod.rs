@@ -41,6 +41,7 @@ use crate::domain::evidence::{CacheEvidence, EvidenceKey, Label};
 use crate::domain::ids::{ExperimentId, RequestId};
 use crate::domain::limit::{Limit, Scope};
 use crate::domain::model::ModelRef;
+use crate::domain::money::Usd;
 use crate::domain::outcome::{DayOfModel, KeptRouting, Outcome, OutcomeQuery};
 use crate::domain::rating::{Rating, RatingEffect, Score};
 use crate::domain::record::{CacheEntry, Forget, Neighbour, RequestRecord, StoredEmbedding};
@@ -335,6 +336,10 @@ impl Store for SupabaseStore {
         });
         let row: ReportRow = self.call("cost_report", &arguments, Patience::Report).await?;
         Ok(Report { totals: row.totals.into(), groups: row.groups.into_iter().map(Into::into).collect() })
+    }
+
+    async fn daily_spend(&self, from: Timestamp, to: Timestamp) -> Result<Vec<(Date, Usd)>, StoreError> {
+        self.spend_by_day(from, to).await
     }
 
     async fn requests(&self, query: RequestsQuery) -> Result<Vec<RequestRecord>, StoreError> {

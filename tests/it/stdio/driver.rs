@@ -320,6 +320,12 @@ impl Conversation {
     pub(crate) fn signal(mut self, name: &str) -> Ended {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
+        if name == "KILL" {
+            // The last line may be half of one.
+            let lines: Vec<Vec<u8>> = self.lines.iter().collect();
+            let whole = lines.iter().filter_map(|line| serde_json::from_slice(line).ok());
+            self.heard.extend(whole);
+        }
         self.ended()
     }
 

@@ -51,6 +51,11 @@ impl Provider {
         self.received().iter().map(model).collect()
     }
 
+    /// Lists what was sent, in order.
+    pub(crate) fn bodies(&self) -> Vec<Value> {
+        self.received().iter().map(|request| request.body_json().unwrap()).collect()
+    }
+
     /// Counts all requests.
     pub(crate) fn count(&self) -> usize {
         self.received().len()

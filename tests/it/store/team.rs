@@ -20,6 +20,8 @@ mod contract;
 mod experiments;
 #[path = "exposures.rs"]
 mod exposures;
+#[path = "forgetting.rs"]
+mod forgetting;
 #[path = "outcomes.rs"]
 mod outcomes;
 #[path = "pairs.rs"]
