@@ -17,6 +17,7 @@ mod embedding;
 mod experiments;
 mod faults;
 mod flow;
+mod forecast;
 mod learning;
 mod machine;
 mod migrate;
