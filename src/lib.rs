@@ -10,7 +10,7 @@
 //! |---|---|
 //! | [`domain`] | the nouns: prompt, model, usage, money, embedding, decision, answer, rating, records |
 //! | [`config`] | the environment and the TOML file, read once |
-//! | [`cost`] | pure: prices by model and time, built in and live, estimates, savings against a named baseline |
+//! | [`cost`] | pure: prices by model and time, built in and live, estimates, savings against a named baseline, the month's forecast |
 //! | [`budget`] | pure: what may be spent, and what happens to a request that would go over it |
 //! | [`routing`], [`cache`] | pure: which model to ask; which stored answer may be served, which kept |
 //! | [`experiments`] | pure: which arm a request belongs to, and what the outcomes of the arms prove |

@@ -1,4 +1,4 @@
-//! Pure: what calls cost, what they would have cost elsewhere, and what is known about models.
+//! Pure: what calls cost, what they would have cost elsewhere, what a month will have cost, and what is known about models.
 //!
 //! No I/O and no clock: prices are looked up at the time that the caller names. An unknown price is
 //! `None`, never zero.
@@ -7,6 +7,7 @@ pub mod bill;
 pub mod calendar;
 pub mod catalogue;
 pub mod estimate;
+pub mod forecast;
 pub mod live;
 pub mod models;
 pub mod price;

@@ -20,6 +20,7 @@ mod embedding;
 mod experiments;
 mod faults;
 mod flow;
+mod forecast;
 mod learning;
 mod ledger;
 mod machine;
