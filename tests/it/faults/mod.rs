@@ -1,4 +1,4 @@
-//! Every fault at every provider, streamed and not: the right action, bills, record and time.
+//! Every fault at every provider, streamed and not: the right action, bills, reservation, record and time.
 //!
 //! The whole flow runs over real sockets and a real store. Three models can answer: `first` and `second` at the
 //! provider that fails, `third` elsewhere; they are the cheapest, in this order.
@@ -125,6 +125,11 @@ async fn run(case: Case) -> Result<(), String> {
     let total = pipeline.store.cost_report(everything()).await.unwrap().totals;
     hold!(Some(total.cost) == record.cost, "the report says {:?}", total.cost);
 
+    let budgets = pipeline.budgets(record.created_at).await.unwrap();
+    let standing = budgets.first().ok_or("no budget")?;
+    hold!(Some(standing.spent) == record.cost, "the budget says {} is spent", standing.spent);
+    hold!(standing.reserved == Usd::ZERO, "{} stays reserved", standing.reserved);
+
     let answered_by = record.reference.as_ref().map(|reference| reference.model.as_str());
     match expected.then {
         Then::Deadline => {
@@ -234,6 +239,7 @@ fn app(folder: &tempfile::TempDir, providers: [(ProviderId, String); 2], is_stre
     let mut environment = HashMap::from([
         ("COST_OPTIMIZER_DATA_DIR", folder.path().display().to_string()),
         ("COST_OPTIMIZER_CONFIG", file.display().to_string()),
+        ("DAILY_BUDGET_USD", "1000".to_owned()),
         ("REQUEST_DEADLINE_MS", DEADLINE.as_millis().to_string()),
     ]);
     for (provider, url) in providers {
