@@ -3,6 +3,7 @@
 
     python evaluate.py development
     python evaluate.py final
+    python evaluate.py fresh
 """
 
 import calendar
@@ -14,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 import forecast
-from series import all_series
+from series import all_series, fresh
 
 DAYS_OF_MONTH = (3, 7, 14, 21, 27)
 YOUNG = (0, 1, 2, 3, 5, 7, 10, 14, 21)
@@ -149,7 +150,7 @@ def show(title, frame):
 
 
 def main(split):
-    chosen = [series for series in all_series() if series.split == split]
+    chosen = fresh() if split == "fresh" else [series for series in all_series() if series.split == split]
     with Pool() as pool:
         measured = pool.map(measure, chosen, chunksize=1)
     every = pd.DataFrame([row for part in measured for row in part[0]])

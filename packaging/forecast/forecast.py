@@ -190,7 +190,7 @@ def days_to(past, fraction, left, chance):
 
 ANOMALY_FEWEST = 14
 """Days with spend before the day, without which none is unusual."""
-ANOMALY_QUANTILE = 0.997
+ANOMALY_QUANTILE = 0.999
 ANOMALY_TRIM = 0.03
 
 

@@ -181,9 +181,9 @@ BOTH = [
 FINAL_ONLY = [team, holidays, random_walk, weekly_batch]
 
 
-def generated():
+def generated(replicates=range(REPLICATES)):
     for number, kind in enumerate(BOTH + FINAL_ONLY):
-        for replicate in range(REPLICATES):
+        for replicate in replicates:
             draw = np.random.default_rng([20260101, number, replicate])
             start = date(2024, 1, 1) + timedelta(int(draw.integers(0, 366)))
             is_development = kind in BOTH and replicate < REPLICATES // 2
@@ -316,6 +316,11 @@ def public():
         start = loaded.index[begin].date()
         split = "final" if number % 2 else "development"
         yield Series(name, name, split, start, values[begin:], None if hours is None else hours[begin:])
+
+
+def fresh():
+    """Twelve more accounts of each kind, for what had to be mended after `final` was looked at."""
+    return list(generated(range(REPLICATES, 2 * REPLICATES)))
 
 
 def all_series():

@@ -1,4 +1,5 @@
-//! Pure: what calls cost, what they would have cost elsewhere, what a month will have cost, and what is known about models.
+//! Pure: what calls cost, what they would have cost elsewhere, what a month will have cost, and what is known
+//! about models.
 //!
 //! No I/O and no clock: prices are looked up at the time that the caller names. An unknown price is
 //! `None`, never zero.

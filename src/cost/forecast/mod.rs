@@ -1,8 +1,8 @@
 //! What this month will have cost at its end, when a cap is reached, and whether a day was out of the ordinary.
 //!
-//! From daily totals alone, without drawing and without a clock: the same days give the same forecast. Days and months are
-//! UTC's. Nothing is said of an account too young for it; an amount is never below what is spent already. Measured on
-//! series that were fixed beforehand: `packaging/forecast/README.md`.
+//! From daily totals alone, without drawing and without a clock: the same days give the same forecast. Days and
+//! months are UTC's. Nothing is said of an account too young for it; an amount is never below what is spent already.
+//! Measured on series that were fixed beforehand: `packaging/forecast/README.md`.
 
 mod ahead;
 mod past;
@@ -102,7 +102,7 @@ pub struct Anomaly {
     pub day: Date,
     /// Of today: so far.
     pub spent: Usd,
-    /// Exceeded by about one day in 150 of an even account.
+    /// Exceeded by about one day in 200 of an even account.
     pub usual_high: Usd,
 }
 
