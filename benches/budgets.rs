@@ -3,7 +3,12 @@
 //! Prints figures for the README. `cargo bench --bench budgets`; the project's need `TEST_SUPABASE_STACK` and
 //! `TEST_POSTGRES_DIR`, as in `tests/run`.
 
-#![expect(clippy::print_stdout, clippy::indexing_slicing, clippy::unwrap_used, reason = "a bench prints its figures")]
+#![expect(
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a bench prints its figures"
+)]
 
 use std::time::{Duration, Instant};
 
@@ -41,7 +46,10 @@ fn request(number: u64) -> RequestRecord {
     let day = i64::try_from(number % 20).unwrap();
     RequestRecord {
         created_at: samples::later(-86_400 * day),
-        reference: Some(ModelRef { provider: ProviderId::Anthropic, model: format!("model {}", number % 20) }),
+        reference: Some(ModelRef {
+            provider: ProviderId::Anthropic,
+            model: format!("model {}", number % 20),
+        }),
         tags: vec![format!("tag {}", number % 50)],
         ..samples::record(1_000)
     }
@@ -60,11 +68,13 @@ async fn measure(name: &str, store: &dyn Store, before: u64) {
     for number in 0..before {
         store.record_request(request(number), None).await.unwrap();
     }
-    let limits = vec![limit(Period::Day, None), limit(Period::Month, None), limit(Period::Month, Some("tag 0"))];
+    let limits =
+        vec![limit(Period::Day, None), limit(Period::Month, None), limit(Period::Month, Some("tag 0"))];
     let (mut admissions, mut ends) = (Vec::new(), Vec::new());
     for number in 0..ADMITTED {
         let done = RequestRecord { created_at: samples::now(), ..request(number * 50) };
-        let intent = RequestRecord { status: RequestStatus::Intent, cost: None, source: None, ..done.clone() };
+        let intent =
+            RequestRecord { status: RequestStatus::Intent, cost: None, source: None, ..done.clone() };
         let ask = Ask { limits: limits.clone(), ..samples::no_limits() };
         let started = Instant::now();
         let begun = store.begin_request(intent, ask).await.unwrap();

@@ -87,8 +87,16 @@ fn what_may_pass_a_limit_that_blocks_is_not_sent_and_the_words_say_why() {
         (&json!(1), &Value::Null)
     );
     let listed = at(&report, "/budgets/0");
-    assert_eq!((pico(at(listed, "/spent_usd")), at(listed, "/set_by")), (cost, &json!("config")), "{report}");
-    assert_eq!(at(&budgets(&mut conversation), "/0"), listed);
+    let kept = at(&budgets(&mut conversation), "/0").clone();
+    assert_eq!(
+        (at(&kept, "/set_by"), at(&kept, "/on_breach")),
+        (&json!("config"), &json!("block")),
+        "{kept}"
+    );
+    for field in ["/spent_usd", "/remaining_usd", "/limit_usd"] {
+        assert_eq!(at(listed, field), at(&kept, field), "{report}");
+    }
+    assert_eq!(pico(at(listed, "/spent_usd")), cost);
     // What costs nothing is served.
     let mut cached = question(1);
     cached["cache"] = json!("use");
@@ -171,8 +179,8 @@ fn a_model_can_tighten_and_never_loosen_and_a_person_can_do_both() {
         assert!(refused.contains(words), "{words}: {refused}");
     }
     let tightened = conversation.done("set_budget", &set(5.0, "downgrade"));
-    assert_eq!(at(&tightened, "/budgets").as_array().unwrap().len(), 2, "{tightened}");
-    assert_eq!(at(&tightened, "/budgets/1/set_by"), "tool");
+    assert_eq!((at(&tightened, "/limit_usd"), at(&tightened, "/remaining_usd")), (&json!(5.0), &json!(5.0)));
+    assert_eq!(budgets(&mut conversation).as_array().unwrap().len(), 2, "each counts by itself");
     let refused = conversation.refused("set_budget", &set(6.0, "downgrade"));
     assert!(refused.contains("$5.00 a month (downgrade, set by tool)"), "{refused}");
     drop(conversation);
@@ -221,6 +229,7 @@ fn a_second_bill_is_not_risked_where_it_may_pass_a_limit() {
     // An answer that nobody can read, and that may be billed all the same.
     let cut = |_: &wiremock::Request| ResponseTemplate::new(200).set_body_string("{\"half\":");
     let (worst, _) = worst_cases("balanced");
+    let (dearest, _) = worst_cases("best");
     let ask = |limit: i64| {
         let setting = Setting::new(Provider::start(cut)).with("DAILY_BUDGET_USD", dollars(limit));
         let mut conversation = setting.program.greet();
@@ -229,7 +238,7 @@ fn a_second_bill_is_not_risked_where_it_may_pass_a_limit() {
     };
     let (asked, refused) = ask(worst + 1);
     assert_eq!(asked, 1, "{refused}");
-    let (asked, refused) = ask(1_000 * worst);
+    let (asked, refused) = ask(10 * dearest);
     assert!(asked > 1, "{refused}");
 }
 

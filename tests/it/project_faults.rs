@@ -11,7 +11,8 @@ use crate::store::stack::{Stack, User};
 
 /// The words of an answer whose record could not go to the project.
 const WAITS: &str = "the record waits on this machine";
-const RECORD: &str = "/rest/v1/rpc/record_request";
+/// `reserve_budget`, which writes intents, and `record_request`.
+const RECORD: &str = "/rest/v1/rpc/re";
 
 fn degraded(answer: &Value) -> String {
     at(answer, "/degraded").to_string()

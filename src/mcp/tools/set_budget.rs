@@ -6,14 +6,15 @@ use rmcp::model::{CallToolResult, JsonObject};
 use rmcp::{tool, tool_router};
 
 use super::{answered, refused};
+use crate::budget::standing::Standing;
 use crate::domain::limit::SetBy;
 use crate::mcp::server::Server;
-use crate::mcp::wire::budget::{BudgetInput, BudgetsOutput};
+use crate::mcp::wire::budget::{BudgetInput, BudgetsOutput, LeftOutput};
 use crate::mcp::wire::read;
 
 #[tool_router(router = set_budget_tool, vis = "pub(in crate::mcp)")]
 impl Server {
-    /// Limit what may be spent a day or month. It can only make limits tighter; only the user can raise them.
+    /// Limit what may be spent a day or month. Limits only get tighter here; the user can raise them.
     #[tool(
         title = "Set a budget",
         annotations(
@@ -24,7 +25,7 @@ impl Server {
             open_world_hint = false
         ),
         input_schema = schema_for_type::<BudgetInput>(),
-        output_schema = schema_for_output::<BudgetsOutput>()
+        output_schema = schema_for_output::<LeftOutput>()
     )]
     async fn set_budget(&self, Parameters(arguments): Parameters<JsonObject>) -> CallToolResult {
         let limit = match read(arguments).map(|input: BudgetInput| input.into_limit(SetBy::Tool)) {
@@ -32,11 +33,17 @@ impl Server {
             Ok(Err(problem)) => return refused(problem),
             Err(problem) => return refused(problem),
         };
+        let scope = limit.scope.clone();
         match self.pipeline().tighten_budget(limit).await {
             Ok(standings) => {
-                let output = BudgetsOutput::new(&standings, self.pipeline().settings.simulated);
-                let text = output.to_text();
-                answered(&output, text)
+                let text = BudgetsOutput::new(&standings, self.pipeline().settings.simulated).to_text();
+                let is_set = |standing: &&Standing| {
+                    standing.limit.set_by == SetBy::Tool && standing.limit.scope == scope
+                };
+                match standings.iter().find(is_set) {
+                    Some(standing) => answered(&LeftOutput::new(standing, Vec::new()), text),
+                    None => refused("the limit was taken away at once; hint: look at metrics://budgets"),
+                }
             }
             Err(error) => refused(error),
         }

@@ -16,7 +16,7 @@ pub struct BudgetInput {
     pub period: PeriodInput,
     /// From 0 on
     pub limit_usd: f64,
-    /// What happens to a request that may go over it: it is refused; a cheaper model is asked; it goes on and says so
+    /// A request that may pass it is refused, or a cheaper model asked, or it only says so
     pub on_breach: BreachInput,
     /// Only requests with this tag (default all)
     pub tag: Option<String>,
@@ -34,7 +34,7 @@ impl BudgetInput {
 }
 
 /// How a limit stands.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
 pub struct BudgetOutput {
     period: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,12 +46,23 @@ pub struct BudgetOutput {
     /// The most that requests under way may cost
     reserved_usd: f64,
     remaining_usd: f64,
+}
+
+/// What is left
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct LeftOutput {
+    period: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tag: Option<String>,
+    limit_usd: f64,
+    spent_usd: f64,
+    remaining_usd: f64,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     alerts: Vec<String>,
 }
 
-/// Result of `set_budget`: all limits in force.
-#[derive(Debug, Serialize, JsonSchema)]
+/// All limits in force.
+#[derive(Debug, Serialize)]
 pub struct BudgetsOutput {
     budgets: Vec<BudgetOutput>,
     #[serde(skip_serializing_if = "super::is_false")]
@@ -70,14 +81,39 @@ impl From<&Standing> for BudgetOutput {
             spent_usd: standing.spent.dollars(),
             reserved_usd: standing.reserved.dollars(),
             remaining_usd: standing.remaining().dollars(),
-            alerts: Vec::new(),
         }
     }
 }
 
-impl From<Spent> for BudgetOutput {
+impl LeftOutput {
+    /// Words what is left of a limit.
+    pub fn new(standing: &Standing, alerts: Vec<String>) -> Self {
+        let scope = &standing.limit.scope;
+        Self {
+            period: scope.period.to_string(),
+            tag: scope.tag.clone(),
+            limit_usd: standing.limit.most.dollars(),
+            spent_usd: standing.spent.dollars(),
+            remaining_usd: standing.remaining().dollars(),
+            alerts,
+        }
+    }
+
+    /// Gives a line: what is left of how much.
+    pub(super) fn to_text(&self) -> String {
+        let tag = self.tag.as_ref().map(|tag| format!(" for the tag `{tag}`")).unwrap_or_default();
+        let Self { period, limit_usd, spent_usd, remaining_usd, .. } = self;
+        format!("budget a {period}{tag}: ${spent_usd} of ${limit_usd} spent, ${remaining_usd} left")
+    }
+
+    pub(super) fn alerts(&self) -> &[String] {
+        &self.alerts
+    }
+}
+
+impl From<Spent> for LeftOutput {
     fn from(spent: Spent) -> Self {
-        Self { alerts: spent.alerts, ..Self::from(&spent.standing) }
+        Self::new(&spent.standing, spent.alerts)
     }
 }
 
@@ -85,7 +121,7 @@ impl BudgetOutput {
     /// Gives a line: what is left of how much, and what was told.
     pub fn to_text(&self) -> String {
         let tag = self.tag.as_ref().map(|tag| format!(" for the tag `{tag}`")).unwrap_or_default();
-        let mut text = format!(
+        format!(
             "budget a {}{tag}: ${} of ${} spent, ${} reserved, ${} left ({}, set by {})",
             self.period,
             self.spent_usd,
@@ -94,15 +130,7 @@ impl BudgetOutput {
             self.remaining_usd,
             self.on_breach,
             self.set_by
-        );
-        for alert in &self.alerts {
-            text.push_str(&format!("\nalert: {alert}"));
-        }
-        text
-    }
-
-    pub(super) fn alerts(&self) -> &[String] {
-        &self.alerts
+        )
     }
 }
 

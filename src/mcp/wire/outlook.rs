@@ -13,9 +13,8 @@ pub(super) struct ForecastOutput {
     /// Days until the monthly budget is used up
     #[serde(skip_serializing_if = "Option::is_none")]
     days_to_cap: Option<DaysOutput>,
-    /// A day on which more was spent than usual
     #[serde(skip_serializing_if = "Option::is_none")]
-    anomaly: Option<AnomalyOutput>,
+    anomaly: Option<String>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -25,20 +24,13 @@ struct QuantilesOutput {
     p90: f64,
 }
 
-/// Absent: not within 92 days
+// Absent: not within 92 days.
 #[derive(Debug, Serialize, JsonSchema)]
 struct DaysOutput {
     #[serde(skip_serializing_if = "Option::is_none")]
     p10: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     p50: Option<u16>,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-struct AnomalyOutput {
-    day: String,
-    spent_usd: f64,
-    usual_high_usd: f64,
 }
 
 impl ForecastOutput {
@@ -55,10 +47,8 @@ impl ForecastOutput {
                 p90: p90.dollars(),
             }),
             days_to_cap: days_to_cap.map(|DaysToCap { p10, p50 }| DaysOutput { p10, p50 }),
-            anomaly: anomaly.map(|Anomaly { day, spent, usual_high }| AnomalyOutput {
-                day: day.to_string(),
-                spent_usd: spent.dollars(),
-                usual_high_usd: usual_high.dollars(),
+            anomaly: anomaly.map(|Anomaly { day, spent, usual_high }| {
+                format!("{spent} on {day}, where at most {usual_high} is usual")
             }),
         })
     }
@@ -80,11 +70,7 @@ impl ForecastOutput {
                 word(p10)
             ));
         }
-        if let Some(AnomalyOutput { day, spent_usd, usual_high_usd }) = &self.anomaly {
-            lines.push(format!(
-                "out of the ordinary: ${spent_usd:.4} on {day}, usually at most ${usual_high_usd:.4}"
-            ));
-        }
+        lines.extend(self.anomaly.iter().map(|anomaly| format!("out of the ordinary: {anomaly}")));
         lines
     }
 }

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::budget::BudgetOutput;
+use super::budget::LeftOutput;
 use super::outlook::ForecastOutput;
 use super::totals::{GroupOutput, TotalsOutput};
 use crate::budget::standing::Standing;
@@ -85,12 +85,10 @@ pub struct ReportOutput {
     /// Upper bound of wrong answers per similar hit, 95 %
     #[serde(skip_serializing_if = "Option::is_none")]
     cache_error_bound: Option<f64>,
-    /// Of this month's spend, whatever the report is of
     #[serde(skip_serializing_if = "Option::is_none")]
     forecast: Option<ForecastOutput>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    budgets: Vec<BudgetOutput>,
-    /// Models that end and prices that change within 30 days
+    budgets: Vec<LeftOutput>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
     #[serde(skip_serializing_if = "super::is_false")]
@@ -182,7 +180,10 @@ impl ReportOutput {
 
     /// Adds how limits stand now.
     pub fn with_budgets(self, standings: &[Standing]) -> Self {
-        Self { budgets: standings.iter().map(BudgetOutput::from).collect(), ..self }
+        Self {
+            budgets: standings.iter().map(|standing| LeftOutput::new(standing, Vec::new())).collect(),
+            ..self
+        }
     }
 
     /// Adds what this month will have cost.

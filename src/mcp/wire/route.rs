@@ -8,7 +8,7 @@ use crate::domain::decision::Complexity;
 use crate::domain::exposure::Exposure;
 use crate::domain::record::{Baseline, RequestRecord};
 use crate::domain::usage::Usage;
-use crate::mcp::wire::budget::BudgetOutput;
+use crate::mcp::wire::budget::LeftOutput;
 use crate::mcp::wire::plan::CandidateOutput;
 use crate::pipeline::Routed;
 
@@ -56,9 +56,8 @@ pub struct RouteOutput {
     attempts: Vec<AttemptOutput>,
     #[serde(skip_serializing_if = "Option::is_none")]
     experiment: Option<ExperimentOutput>,
-    /// The budget of which the largest share is used, after this request
     #[serde(skip_serializing_if = "Option::is_none")]
-    budget: Option<BudgetOutput>,
+    budget: Option<LeftOutput>,
     /// What did not work, with the way out
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) degraded: Vec<String>,
@@ -203,7 +202,7 @@ impl RouteOutput {
             let adopted = if experiment.adopted { ", the default since" } else { "" };
             text.push_str(&format!(" · experiment {}, arm {}{adopted}", experiment.name, experiment.arm));
         }
-        for alert in self.budget.iter().flat_map(BudgetOutput::alerts) {
+        for alert in self.budget.iter().flat_map(LeftOutput::alerts) {
             text.push_str(&format!("\nalert: {alert}"));
         }
         for problem in &self.degraded {

@@ -49,7 +49,8 @@ pub(super) fn reserve(
         .execute(params![
             UserId::LOCAL.to_string(),
             intent.id.to_string(),
-            intent.worst_case.unwrap_or_default().pico(),
+            // Nobody pays less than nothing.
+            intent.worst_case.unwrap_or_default().pico().max(0),
             ask.owner,
             ask.expires_at().as_microsecond(),
         ])?;
