@@ -41,7 +41,8 @@ create table public.budget_reservations (
 -- empty tag is that of all; tags of more than 1,000 bytes are in none.
 create table public.budget_spend (
     user_id          uuid        not null default auth.uid() references auth.users (id) on delete cascade,
-    day              date        not null,
+    -- Days since 1970-01-01.
+    day              integer     not null,
     tag              text        collate "C" not null check (octet_length(tag) <= 1000),
     spent_pico       numeric     not null check (abs(spent_pico) < 1e30),
     primary key (user_id, tag, day)
@@ -52,7 +53,7 @@ with (fillfactor = 50);
 -- Filled before anybody's rows are closed to the owner; those of `requests` are opened for it.
 alter table public.requests no force row level security;
 insert into public.budget_spend (user_id, day, tag, spent_pico)
-select r.user_id, (r.created_at at time zone 'UTC')::date, t.tag, sum(r.cost_pico)
+select r.user_id, (r.created_at at time zone 'UTC')::date - date '1970-01-01', t.tag, sum(r.cost_pico)
 from public.requests r
 cross join lateral (
     select '' as tag union select u.tag from unnest(r.tags) as u (tag) where octet_length(u.tag) between 1 and 1000) t
@@ -108,12 +109,12 @@ begin
     if is_counted and isfinite(old.created_at) then
         -- No row is made, so that a user who is deleted leaves none.
         update public.budget_spend s set spent_pico = s.spent_pico - old.cost_pico
-        where s.user_id = old.user_id and s.day = (old.created_at at time zone 'UTC')::date
+        where s.user_id = old.user_id and s.day = (old.created_at at time zone 'UTC')::date - date '1970-01-01'
           and (s.tag = '' or s.tag = any(old.tags));
     end if;
     if counts and isfinite(new.created_at) then
         insert into public.budget_spend as s (user_id, day, tag, spent_pico)
-        select new.user_id, (new.created_at at time zone 'UTC')::date, t.tag, new.cost_pico
+        select new.user_id, (new.created_at at time zone 'UTC')::date - date '1970-01-01', t.tag, new.cost_pico
         from (
             select '' as tag
             union
@@ -139,11 +140,12 @@ set search_path = ''
 as $$
     select coalesce(jsonb_agg(
         jsonb_build_array(
-            s.day, least(greatest(s.spent_pico, -9223372036854775808), 9223372036854775807)::bigint)
+            date '1970-01-01' + s.day, least(greatest(s.spent_pico, -9223372036854775808), 9223372036854775807)::bigint)
         order by s.day), '[]')
     from public.budget_spend s
     where s.user_id = (select auth.uid()) and s.tag = ''
-      and s.day >= (from_time at time zone 'UTC')::date and s.day <= (to_time at time zone 'UTC')::date
+      and date '1970-01-01' + s.day >= (from_time at time zone 'UTC')::date
+      and date '1970-01-01' + s.day <= (to_time at time zone 'UTC')::date
 $$;
 
 -- Says how each limit stands at a time, those that are `given` and those that are kept, as [{period, tag, limit_pico,
@@ -190,7 +192,8 @@ begin
     cross join lateral (
         select coalesce(sum(b.spent_pico), 0) as spent
         from public.budget_spend b
-        where b.user_id = caller and b.tag = l.tag and b.day >= f.first_at::date and b.day < e.end_at::date) s
+        where b.user_id = caller and b.tag = l.tag
+          and b.day >= f.first_at::date - date '1970-01-01' and b.day < e.end_at::date - date '1970-01-01') s
     cross join lateral (
         select coalesce(sum(b.amount_pico), 0) as reserved
         from public.budget_reservations b

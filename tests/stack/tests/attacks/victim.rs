@@ -118,9 +118,14 @@ impl Victim {
             assert!([200, 204].contains(&answer.status), "{answer:?}");
         }
         // A time that the database took is one like any other.
-        let ends =
-            Ask::new(Method::PATCH, "experiment_results?arm=eq.0").json(&json!({ "ended_at": moment() }));
-        assert_eq!(ends.send_as(stack, &token).await.status, 204);
+        for (rows, column) in [
+            ("experiment_results?arm=eq.0", "ended_at"),
+            ("budgets?period=eq.day", "updated_at"),
+            ("budget_reservations?amount_pico=gt.0", "expires_at"),
+        ] {
+            let change = Ask::new(Method::PATCH, rows).json(&json!({ column: moment() }));
+            assert_eq!(change.send_as(stack, &token).await.status, 204);
+        }
         let (rows, marks) = (Vec::new(), Vec::new());
         let mut victim =
             Self { user, request_id, entry_id, experiment_id, scope_hash, embedding, rows, marks };
