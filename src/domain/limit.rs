@@ -195,7 +195,7 @@ mod tests {
         };
         let milder = Limit { on_breach: OnBreach::Warn, ..limit.clone() };
         let lower = Limit { most: Usd::from_pico(99), set_by: SetBy::Tool, ..limit.clone() };
-        let other = Limit { scope: Scope { period: Period::Month, tag: None }, ..limit.clone() };
+        let other = Limit { scope: Scope { period: Period::Month, tag: None }, ..limit };
         assert!(
             limit.is_as_tight_as(&limit) && limit.is_as_tight_as(&milder) && lower.is_as_tight_as(&limit)
         );

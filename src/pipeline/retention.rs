@@ -35,7 +35,7 @@ impl Pipeline {
             match self.forget_before(before).await {
                 Ok(0) => {}
                 Ok(forgotten) => {
-                    tracing::info!(forgotten, "requests were as old as RETENTION_DAYS lets them get")
+                    tracing::info!(forgotten, "requests were as old as RETENTION_DAYS lets them get");
                 }
                 Err(error) => tracing::warn!(%error, "old requests were not forgotten; it is tried again"),
             }

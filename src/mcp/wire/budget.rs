@@ -48,7 +48,7 @@ pub struct BudgetOutput {
     remaining_usd: f64,
 }
 
-/// What is left
+// What is left of a limit.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct LeftOutput {
     period: String,

@@ -12,7 +12,7 @@ pub const HEADING: &str = "request_id,created_at,status,source,provider,model,st
 
 /// Words a request as comma-separated values, without the end of the line.
 pub fn csv_line(record: &RequestRecord, simulated: bool) -> String {
-    let dollars = |amount: Option<Usd>| amount.map(|amount| exact(amount)).unwrap_or_default();
+    let dollars = |amount: Option<Usd>| amount.map(exact).unwrap_or_default();
     let pico = |amount: Option<Usd>| amount.map(|amount| amount.pico().to_string()).unwrap_or_default();
     let baseline = record.baseline.as_ref();
     let reference = record.reference.as_ref();

@@ -7,7 +7,6 @@ use crate::cost::forecast::{Anomaly, DaysToCap, Forecast, Quantiles};
 
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct ForecastOutput {
-    /// Absent until 5 days are known
     #[serde(skip_serializing_if = "Option::is_none")]
     month_end_usd: Option<QuantilesOutput>,
     /// Days until the monthly budget is used up
