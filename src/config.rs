@@ -20,7 +20,7 @@ use strum::VariantArray;
 use self::tables::{File, MOST_USD};
 use self::variables::SECRETS;
 use crate::domain::decision::StrategyName;
-use crate::domain::limit::Limit;
+use crate::domain::limit::{Limit, SetBy};
 use crate::domain::model::ProviderId;
 use crate::domain::money::Usd;
 use crate::domain::prompt::StorePrompts;
@@ -190,7 +190,7 @@ impl Config {
             budgets: tables
                 .budgets
                 .into_iter()
-                .map(Limit::try_from)
+                .map(|row| row.into_limit(SetBy::Config))
                 .collect::<Result<_, _>>()
                 .context("[[budgets]]")?,
             store_prompts: values

@@ -89,13 +89,6 @@ impl BudgetRow {
     }
 }
 
-impl TryFrom<BudgetRow> for Limit {
-    type Error = BadBudget;
-    fn try_from(row: BudgetRow) -> Result<Self, BadBudget> {
-        row.into_limit(SetBy::Config)
-    }
-}
-
 /// Everything the TOML file may hold: the variables under their own names, and the tables.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct File {

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use futures::FutureExt as _;
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use tokio::sync::Semaphore;
 
 use super::Pipeline;
@@ -19,6 +18,7 @@ use crate::cache::privacy::is_private;
 use crate::domain::answer::{FinishReason, Source};
 use crate::domain::decision::{Candidate, Decision};
 use crate::domain::ids::RequestId;
+use crate::domain::limit::Period;
 use crate::domain::money::Usd;
 use crate::domain::prompt::CacheMode;
 use crate::domain::rating::Score;
@@ -154,9 +154,7 @@ impl Pipeline {
 
     /// Sums what trials have cost since the month began, UTC.
     async fn explored_this_month(&self) -> Result<Usd, StoreError> {
-        let now = Timestamp::now();
-        let first = now.to_zoned(TimeZone::UTC).first_of_month().and_then(|day| day.start_of_day());
-        let from = first.map_or(Timestamp::UNIX_EPOCH, |first| first.timestamp());
+        let (from, _) = Period::Month.bounds(Timestamp::now());
         let query = ReportQuery { from, to: Timestamp::MAX, group_by: Some(GroupBy::Source) };
         let report = self.store.cost_report(query).await?;
         let name = Source::Exploration.to_string();

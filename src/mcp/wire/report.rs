@@ -10,6 +10,7 @@ use super::totals::{GroupOutput, TotalsOutput};
 use crate::budget::standing::Standing;
 use crate::cost::calendar::Notice;
 use crate::cost::forecast::Forecast;
+use crate::domain::limit::Period;
 use crate::domain::report::{GroupBy, Report, ReportQuery};
 
 /// Groups shown where the caller sets no limit.
@@ -133,13 +134,11 @@ impl ReportInput {
 impl PeriodInput {
     fn start(self, now: Timestamp) -> Timestamp {
         let days_ago = |days: i64| now.checked_sub(SignedDuration::from_hours(24 * days)).unwrap_or(now);
-        let zoned = now.to_zoned(TimeZone::UTC);
-        let midnight = |zoned: jiff::Zoned| zoned.start_of_day().map_or(now, |start| start.timestamp());
         match self {
-            Self::Today => midnight(zoned),
+            Self::Today => Period::Day.bounds(now).0,
             Self::Week => days_ago(7),
             Self::ThirtyDays => days_ago(30),
-            Self::Month => zoned.first_of_month().map_or(now, midnight),
+            Self::Month => Period::Month.bounds(now).0,
             Self::All => Timestamp::UNIX_EPOCH,
         }
     }

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Row, Transaction, params};
 
 use super::columns::{named, unreadable};
+use super::periods::QUARTER;
 use super::report::Pico;
 use crate::budget::admission::Admission;
 use crate::budget::standing::Standing;
@@ -12,9 +13,6 @@ use crate::domain::limit::{Limit, Scope, SetBy};
 use crate::domain::money::Usd;
 use crate::domain::record::RequestRecord;
 use crate::store::Ask;
-
-/// A quarter of a day, by which requests are summed, in microseconds.
-const QUARTER: i64 = 6 * 60 * 60 * 1_000_000;
 
 /// Says whether a request may reserve the most that it may cost, in place of what it had reserved before.
 pub(super) fn decide(

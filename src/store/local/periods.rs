@@ -1,7 +1,7 @@
 //! A time cut into whole quarters of UTC days, for which sums are kept, and what is left before and after.
 
 /// A quarter of a day in microseconds, as the migration that makes the sums has it.
-const QUARTER: i64 = 6 * 3_600_000_000;
+pub(super) const QUARTER: i64 = 6 * 3_600_000_000;
 
 /// A span of microseconds: from the first inside to the first outside.
 pub(super) type Span = (i64, i64);
