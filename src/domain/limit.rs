@@ -57,6 +57,7 @@ impl Period {
     Copy,
     PartialEq,
     Eq,
+    Hash,
     PartialOrd,
     Ord,
     Default,
@@ -134,7 +135,7 @@ impl std::fmt::Display for Scope {
 }
 
 /// The most that may be spent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Limit {
     pub scope: Scope,
     /// From 0 on.

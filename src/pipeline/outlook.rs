@@ -1,6 +1,5 @@
 //! What is known of the time to come.
 
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Pipeline;
@@ -20,9 +19,10 @@ impl Pipeline {
         let monthly = Scope { period: Period::Month, tag: None };
         let left =
             budgets.iter().filter(|standing| standing.limit.scope == monthly).map(Standing::remaining).min();
-        let from = now.checked_sub(PAST).unwrap_or(Timestamp::UNIX_EPOCH);
+        // Whole days, or the first would have less than it had.
+        let (from, _) = Period::Day.bounds(now.checked_sub(PAST).unwrap_or(Timestamp::UNIX_EPOCH));
         let days = self.store.daily_spend(from, now).await?;
-        let today = now.to_zoned(TimeZone::UTC).date();
+        let (today, _) = Period::Day.days(now);
         let first = days.iter().map(|(day, _)| *day).min().unwrap_or(today);
         Ok(forecast(&DailySpend::new(first, days), now, left))
     }

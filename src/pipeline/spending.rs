@@ -39,8 +39,8 @@ pub struct Budgets {
 struct Known {
     /// Kept limits, as they were last heard of.
     kept: HashMap<(Scope, SetBy), Limit>,
-    /// The highest alert of a period that was told.
-    told: HashMap<(Scope, SetBy, Date), u8>,
+    /// The highest alert that was told of a limit in the period that begins on a day.
+    told: HashMap<(Limit, Date), u8>,
 }
 
 /// What a request has reserved.
@@ -103,14 +103,13 @@ impl Budgets {
 
     /// Says whether an alert is news in this process.
     fn is_news(&self, standing: &Standing, at: Timestamp) -> bool {
-        let limit = &standing.limit;
-        let (first, _) = limit.scope.period.days(at);
+        let (first, _) = standing.limit.scope.period.days(at);
         let alert = standing.alert();
         self.with_known(|known| {
             if known.told.len() >= MOST_TOLD {
                 known.told.clear();
             }
-            let told = known.told.entry((limit.scope.clone(), limit.set_by, first)).or_default();
+            let told = known.told.entry((standing.limit.clone(), first)).or_default();
             let is_news = alert > *told;
             *told = alert.max(*told);
             is_news
@@ -279,4 +278,38 @@ fn keep_what_fits(
         ));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::limit::Period;
+
+    #[test]
+    fn each_limit_is_told_of_once_a_period_though_two_have_one_scope() {
+        let standing = |most: i64, spent: i64| Standing {
+            limit: Limit {
+                scope: Scope { period: Period::Day, tag: None },
+                most: Usd::from_pico(most),
+                on_breach: OnBreach::Warn,
+                set_by: SetBy::Config,
+            },
+            spent: Usd::from_pico(spent),
+            reserved: Usd::ZERO,
+        };
+        let budgets = Budgets::new(Vec::new(), "a test");
+        let today: Timestamp = "2026-11-26T12:00:00Z".parse().unwrap();
+        let tomorrow: Timestamp = "2026-11-27T00:00:00Z".parse().unwrap();
+        for (most, spent, at, is_news) in [
+            (100, 49, today, false),
+            (100, 50, today, true),
+            (100, 79, today, false),
+            (60, 50, today, true),
+            (60, 59, today, false),
+            (100, 100, today, true),
+            (100, 50, tomorrow, true),
+        ] {
+            assert_eq!(budgets.is_news(&standing(most, spent), at), is_news, "{spent} of {most}");
+        }
+    }
 }
