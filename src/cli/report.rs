@@ -1,13 +1,17 @@
 //! `report`: spend and savings.
 
+use std::path::PathBuf;
+
+use anyhow::Context as _;
 use clap::Args;
+use jiff::Timestamp;
 
 use super::{Exit, Form, print, print_json};
 use crate::app::App;
 use crate::config::Config;
 use crate::embed::weights::Reach;
-use crate::mcp::report_of;
 use crate::mcp::wire::report::{FormatInput, GroupByInput, PeriodInput, ReportInput};
+use crate::mcp::{html_of, report_of};
 
 #[derive(Debug, Args)]
 pub(super) struct ReportArguments {
@@ -29,6 +33,9 @@ pub(super) struct ReportArguments {
     /// Print comma-separated values
     #[arg(long)]
     csv: bool,
+    /// Write the dashboard to this file too, for any browser
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 }
 
 pub(super) async fn run(config: Config, arguments: ReportArguments, form: Form) -> anyhow::Result<Exit> {
@@ -41,6 +48,11 @@ pub(super) async fn run(config: Config, arguments: ReportArguments, form: Form) 
         format: None,
         limit: arguments.limit,
     };
+    if let Some(path) = &arguments.html {
+        let query = input.query(Timestamp::now()).map_err(anyhow::Error::msg)?;
+        let page = html_of(&app.pipeline, query).await.map_err(anyhow::Error::msg)?;
+        std::fs::write(path, page).with_context(|| format!("{} cannot be written", path.display()))?;
+    }
     let output = report_of(&app.pipeline, &input).await.map_err(anyhow::Error::msg)?;
     match form {
         Form::Json => print_json(&output)?,

@@ -8,6 +8,8 @@ use crate::experiments::verdict::effect_at;
 
 /// How many times the interval is drawn at.
 pub const POINTS: usize = 60;
+/// Requests of an experiment above which the picture, which reads them all, is for the command line.
+pub const MOST_DRAWN: u64 = 50_000;
 
 /// Makes the picture of an experiment; `None` where no interval is known at two times.
 pub fn effect_over_time(kept: &Kept, moments: &[Moment], simulated: bool) -> Option<Chart> {
@@ -30,13 +32,18 @@ pub fn effect_over_time(kept: &Kept, moments: &[Moment], simulated: bool) -> Opt
     let mark = if simulated { "SIMULATED · " } else { "" };
     Some(Chart {
         title: format!("{mark}{name}: {metric}, difference from {}", control(definition)),
-        unit: match metric {
-            Metric::CostUsd | Metric::SavedUsd => "US$",
-            Metric::LatencyMs => "ms",
-            Metric::Rating | Metric::Success => "",
-        },
+        unit: unit(metric),
         bands,
     })
+}
+
+/// Gives the unit of a metric; empty where it has none.
+pub const fn unit(metric: Metric) -> &'static str {
+    match metric {
+        Metric::CostUsd | Metric::SavedUsd => "US$",
+        Metric::LatencyMs => "ms",
+        Metric::Rating | Metric::Success => "",
+    }
 }
 
 fn control(definition: &Definition) -> &str {

@@ -2,3 +2,5 @@
 
 pub mod chart;
 pub mod experiment;
+pub mod page;
+pub mod spend;

@@ -85,6 +85,44 @@ pub struct Report {
     pub totals: Totals,
     /// Dearest first; days in order.
     pub groups: Vec<Group>,
+    /// Between what the saving lies, where a cost had to be estimated; see [`Doubt`].
+    pub saved_between: Option<(Usd, Usd)>,
+}
+
+/// How far a sum of savings may be off either way, as some of the costs in it had to be estimated.
+///
+/// The tokens of a call that broke off may have been none, or as many as its worst case allows; what it saved moves
+/// with them, as they would have cost the baseline as much more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Doubt {
+    below: i128,
+    above: i128,
+}
+
+impl Doubt {
+    /// Adds a request whose cost had to be estimated.
+    pub fn add(&mut self, saved: Usd, cost: Usd, worst_case: Usd) {
+        let [saved, cost, worst_case] = [saved, cost, worst_case].map(|amount| i128::from(amount.pico()));
+        let is_scaled = worst_case > cost && cost > 0;
+        let scaled = if is_scaled { saved * worst_case / cost } else { saved };
+        self.below += saved - scaled.min(0);
+        self.above += scaled.max(0) - saved;
+    }
+
+    /// Gives the ends between which the sum lies.
+    pub fn around(self, saved: Usd) -> (Usd, Usd) {
+        let most = i128::from(i64::MAX);
+        let end = |pico: i128| Usd::from_pico(pico.clamp(-most, most) as i64);
+        let saved = i128::from(saved.pico());
+        (end(saved - self.below.min(most)), end(saved + self.above.min(most)))
+    }
+}
+
+impl From<(Usd, Usd)> for Doubt {
+    /// Takes how far a sum may be off: below and above.
+    fn from((below, above): (Usd, Usd)) -> Self {
+        Self { below: below.pico().into(), above: above.pico().into() }
+    }
 }
 
 /// What the cache holds.

@@ -179,7 +179,7 @@ fn demoted(demotions: &[Demotion]) -> Vec<Value> {
 }
 
 fn totals(report: &Report) -> Value {
-    json!(TotalsOutput::from(report.totals))
+    json!(TotalsOutput::from(report))
 }
 
 fn groups(report: &Report) -> Value {

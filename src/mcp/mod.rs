@@ -4,7 +4,9 @@
 //! result. stdout carries JSON-RPC only.
 
 mod cache_policy;
+mod dashboard;
 mod guard;
+mod messages;
 mod metrics;
 mod schema;
 pub mod server;
@@ -25,6 +27,7 @@ use self::server::Server;
 use self::stdio::Stdio;
 use self::streams::Streams;
 
+pub use self::dashboard::html_of;
 pub use self::tools::report_of;
 
 /// How long payments under way may go on after the conversation.

@@ -25,6 +25,24 @@ pub(super) fn portable(schema: &JsonObject) -> Arc<JsonObject> {
     Arc::new(object)
 }
 
+/// The same for what a tool gives back, of which the ranges of numbers say nothing that a client needs.
+pub(super) fn portable_output(schema: &JsonObject) -> Arc<JsonObject> {
+    let mut schema = Arc::unwrap_or_clone(portable(schema));
+    schema.values_mut().for_each(drop_ranges);
+    Arc::new(schema)
+}
+
+fn drop_ranges(value: &mut Value) {
+    match value {
+        Value::Object(object) => {
+            object.retain(|key, value| !(matches!(key.as_str(), "minimum" | "maximum") && value.is_number()));
+            object.values_mut().for_each(drop_ranges);
+        }
+        Value::Array(values) => values.iter_mut().for_each(drop_ranges),
+        _ => {}
+    }
+}
+
 fn rewrite(object: &mut JsonObject, definitions: &JsonObject, depth: u8) {
     if depth < MAX_DEPTH
         && let Some(Value::String(reference)) = object.get("$ref")

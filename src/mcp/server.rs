@@ -1,4 +1,5 @@
 //! The server: what it can do, and who does it.
+#![expect(deprecated, reason = "SEP-2577 deprecates log messages; clients of both eras still show them")]
 
 use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
@@ -8,16 +9,19 @@ use futures::FutureExt;
 use rmcp::handler::server::router::tool::ToolRouter;
 use rmcp::handler::server::tool::ToolCallContext;
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, DiscoverResult, Implementation, ListResourcesResult,
-    ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse,
-    ReadResourceResult, ResourceContents, ServerCapabilities, ServerConfig, SubscribeRequestParams,
+    CacheScope, CallToolRequestParams, CallToolResponse, CustomRequest, CustomResult, DiscoverResult,
+    ErrorCode, ExtensionCapabilities, Implementation, JsonObject, ListResourcesResult, ListToolsResult,
+    PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult,
+    ResourceContents, ServerCapabilities, ServerConfig, SetLevelRequestParams, SubscribeRequestParams,
     SubscriptionFilter, Tool, UnsubscribeRequestParams,
 };
 use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 
+use super::dashboard;
+use super::messages::Wanted;
 use super::metrics;
-use super::schema::portable;
+use super::schema::{portable, portable_output};
 use super::subscriptions::{Subscriptions, failed, known};
 use super::tools::refused;
 use crate::pipeline::Pipeline;
@@ -30,12 +34,32 @@ two ways is better, experiment_report for what it proves so far, and set_budget 
 /// How long clients may keep the list of tools, which never changes while the program runs.
 const LIST_TTL_MS: u64 = 3_600_000;
 
+/// Methods that there are; rmcp takes one whose parameters it cannot read for an unknown one.
+const METHODS: [&str; 15] = [
+    "initialize",
+    "ping",
+    "server/discover",
+    "tools/list",
+    "tools/call",
+    "resources/list",
+    "resources/templates/list",
+    "resources/read",
+    "resources/subscribe",
+    "resources/unsubscribe",
+    "subscriptions/listen",
+    "logging/setLevel",
+    "prompts/list",
+    "prompts/get",
+    "completion/complete",
+];
+
 /// The MCP server of one pipeline.
 #[derive(Clone)]
 pub struct Server {
     pipeline: Pipeline,
     tools: Arc<ToolRouter<Self>>,
     pub(super) subscriptions: Arc<Subscriptions>,
+    pub(super) messages: Arc<Wanted>,
 }
 
 impl std::fmt::Debug for Server {
@@ -57,9 +81,15 @@ impl Server {
             + Self::set_budget_tool();
         for route in tools.map.values_mut() {
             route.attr.input_schema = portable(&route.attr.input_schema);
-            route.attr.output_schema = route.attr.output_schema.as_ref().map(|schema| portable(schema));
+            route.attr.output_schema =
+                route.attr.output_schema.as_ref().map(|schema| portable_output(schema));
         }
-        Self { pipeline, tools: Arc::new(tools), subscriptions: Arc::new(Subscriptions::new()) }
+        Self {
+            pipeline,
+            tools: Arc::new(tools),
+            subscriptions: Arc::new(Subscriptions::new()),
+            messages: Arc::default(),
+        }
     }
 
     /// Gives the pipeline.
@@ -81,9 +111,14 @@ impl ServerHandler for Server {
             "AI cost optimizer"
         };
         let capabilities = ServerCapabilities::builder()
+            .enable_logging()
             .enable_tools()
             .enable_resources()
             .enable_resources_subscribe()
+            .enable_extensions_with(ExtensionCapabilities::from([(
+                dashboard::EXTENSION.to_owned(),
+                JsonObject::new(),
+            )]))
             .build();
         ServerConfig::new(capabilities)
             .with_server_info(
@@ -132,7 +167,9 @@ impl ServerHandler for Server {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        Ok(ListResourcesResult::with_all_items(metrics::resources())
+        let mut resources = metrics::resources();
+        resources.push(dashboard::resource());
+        Ok(ListResourcesResult::with_all_items(resources)
             .with_ttl_ms(LIST_TTL_MS)
             .with_cache_scope(CacheScope::Public))
     }
@@ -143,6 +180,12 @@ impl ServerHandler for Server {
         _: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
         let uri = request.uri;
+        if uri == dashboard::URI {
+            return Ok(ReadResourceResult::new(vec![dashboard::contents()])
+                .with_ttl_ms(LIST_TTL_MS)
+                .with_cache_scope(CacheScope::Public)
+                .into());
+        }
         let value = known(&uri)?.read(&self.pipeline).await.map_err(|error| failed(&error))?;
         let contents = ResourceContents::text(value.to_string(), uri).with_mime_type("application/json");
         Ok(ReadResourceResult::new(vec![contents])
@@ -161,6 +204,28 @@ impl ServerHandler for Server {
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
         self.subscriptions.listen(&context).await;
+        Ok(())
+    }
+
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        let method = request.method;
+        if METHODS.contains(&method.as_str()) {
+            let problem = format!("the parameters are not those of {method}");
+            return Err(ErrorData::invalid_params(problem, None));
+        }
+        Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, method, None))
+    }
+
+    async fn set_level(
+        &self,
+        request: SetLevelRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.messages.set(request.level);
         Ok(())
     }
 

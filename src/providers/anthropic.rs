@@ -4,14 +4,16 @@
 //! of the output limit.
 
 use async_trait::async_trait;
+use reqwest::RequestBuilder;
 use serde::{Deserialize, Serialize};
 
 use super::conversation;
-use super::http::{self, Endpoint, Refusal};
+use super::http::{self, Endpoint, Refusal, Reply};
 use super::stream::{self, Framing, Opened, Part, Pieces};
 use super::tokens;
 use super::{Delivery, Draft, Provider, ProviderCall, ProviderError};
 use crate::domain::answer::{Completion, FinishReason, Terms};
+use crate::domain::prompt::Turn;
 use crate::domain::usage::Usage;
 
 /// Where Anthropic listens unless the user says otherwise.
@@ -36,34 +38,48 @@ impl Anthropic {
 #[async_trait]
 impl Provider for Anthropic {
     async fn complete(&self, call: &ProviderCall, draft: &Draft) -> Result<Completion, ProviderError> {
-        let key = self.endpoint.required_key("")?;
         let turns = conversation::alternating(&call.turns);
-        let request = self
-            .client
-            .post(self.endpoint.url(&["v1", "messages"]))
-            .header("x-api-key", key)
-            .header("anthropic-version", API_VERSION)
-            .json(&Request {
-                model: &call.model,
-                max_tokens: call.max_output_tokens(),
-                system: conversation::system(call),
-                messages: turns
-                    .iter()
-                    .map(|turn| Message { role: turn.role.as_str(), content: &turn.text })
-                    .collect(),
-                // A model that thinks refuses a temperature.
-                temperature: call.temperature.filter(|_| call.thinking_allowance == 0),
-                stream: call.delivery == Delivery::Streamed,
-            });
+        let request = self.post(&["v1", "messages"])?.json(&Request {
+            model: &call.model,
+            max_tokens: call.max_output_tokens(),
+            system: conversation::system(call),
+            messages: messages(&turns),
+            // A model that thinks refuses a temperature.
+            temperature: call.temperature.filter(|_| call.thinking_allowance == 0),
+            stream: call.delivery == Delivery::Streamed,
+        });
         match stream::open(request, call, Framing::ServerSentEvents).await? {
             Opened::Answer(body) => Ok(http::parse::<Answer>(&body)?.into()),
             Opened::Stream(pieces) => self.assemble(pieces, call, draft).await,
             Opened::Refusal(refusal) => Err(error(refusal, self.endpoint.key_variable)),
         }
     }
+
+    async fn count_tokens(&self, call: &ProviderCall) -> Result<Option<u64>, ProviderError> {
+        let turns = conversation::alternating(&call.turns);
+        let request = self.post(&["v1", "messages", "count_tokens"])?.json(&CountRequest {
+            model: &call.model,
+            system: conversation::system(call),
+            messages: messages(&turns),
+        });
+        match http::send(request, call.timeout).await? {
+            Reply::Answer(body) => Ok(http::parse::<Count>(&body)?.input_tokens),
+            Reply::Refusal(refusal) => Err(error(refusal, self.endpoint.key_variable)),
+        }
+    }
+}
+
+fn messages(turns: &[Turn]) -> Vec<Message<'_>> {
+    turns.iter().map(|turn| Message { role: turn.role.as_str(), content: &turn.text }).collect()
 }
 
 impl Anthropic {
+    fn post(&self, path: &[&str]) -> Result<RequestBuilder, ProviderError> {
+        let key = self.endpoint.required_key("")?;
+        let request = self.client.post(self.endpoint.url(path));
+        Ok(request.header("x-api-key", key).header("anthropic-version", API_VERSION))
+    }
+
     /// Puts a streamed answer together. Its usage comes in snapshots, not in sums.
     async fn assemble(
         &self,
@@ -161,6 +177,21 @@ struct Request<'a> {
     temperature: Option<f64>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     stream: bool,
+}
+
+/// The same without the limits of an answer; the endpoint costs nothing.
+#[derive(Serialize)]
+struct CountRequest<'a> {
+    model: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    system: Option<&'a str>,
+    messages: Vec<Message<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Count {
+    #[serde(default, deserialize_with = "tokens::count")]
+    input_tokens: Option<u64>,
 }
 
 #[derive(Serialize)]

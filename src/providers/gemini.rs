@@ -6,11 +6,12 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use reqwest::RequestBuilder;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::conversation;
-use super::http::{self, Endpoint, Refusal};
+use super::http::{self, Endpoint, Refusal, Reply};
 use super::stream::{self, Framing, Opened, Part, Pieces};
 use super::tokens;
 use super::{Delivery, Draft, Provider, ProviderCall, ProviderError};
@@ -39,22 +40,14 @@ impl Gemini {
 #[async_trait]
 impl Provider for Gemini {
     async fn complete(&self, call: &ProviderCall, draft: &Draft) -> Result<Completion, ProviderError> {
-        let key = self.endpoint.required_key("")?;
-        if !is_model_id(&call.model) {
-            return Err(ProviderError::ModelNotFound { code: "not_a_model_id".into() });
-        }
-        let is_streamed = call.delivery == Delivery::Streamed;
-        let verb = if is_streamed { "streamGenerateContent" } else { "generateContent" };
-        let method = format!("{}:{verb}", call.model);
-        let mut url = self.endpoint.url(&["v1beta", "models", &method]);
-        if is_streamed {
+        let (verb, query) = match call.delivery {
             // Without it the stream is one JSON array.
-            url.set_query(Some("alt=sse"));
-        }
+            Delivery::Streamed => ("streamGenerateContent", Some("alt=sse")),
+            Delivery::Whole => ("generateContent", None),
+        };
         let turns = conversation::alternating(&call.turns);
-        let request = self.client.post(url).header("x-goog-api-key", key).json(&Request {
-            system_instruction: conversation::system(call)
-                .map(|text| Content { role: None, parts: [TextPart { text }] }),
+        let request = self.post(call, verb, query)?.json(&Request {
+            system_instruction: system(call),
             contents: turns.iter().map(Content::from).collect(),
             generation_config: GenerationConfig {
                 max_output_tokens: call.max_output_tokens(),
@@ -67,9 +60,43 @@ impl Provider for Gemini {
             Opened::Refusal(refusal) => Err(error(refusal, self.endpoint.key_variable)),
         }
     }
+
+    async fn count_tokens(&self, call: &ProviderCall) -> Result<Option<u64>, ProviderError> {
+        let turns = conversation::alternating(&call.turns);
+        let request = self.post(call, "countTokens", None)?.json(&CountRequest {
+            generate_content_request: CountedRequest {
+                model: format!("models/{}", call.model),
+                system_instruction: system(call),
+                contents: turns.iter().map(Content::from).collect(),
+            },
+        });
+        match http::send(request, call.timeout).await? {
+            Reply::Answer(body) => Ok(http::parse::<Count>(&body)?.total_tokens),
+            Reply::Refusal(refusal) => Err(error(refusal, self.endpoint.key_variable)),
+        }
+    }
+}
+
+fn system(call: &ProviderCall) -> Option<Content<'_>> {
+    conversation::system(call).map(|text| Content { role: None, parts: [TextPart { text }] })
 }
 
 impl Gemini {
+    fn post(
+        &self,
+        call: &ProviderCall,
+        verb: &str,
+        query: Option<&str>,
+    ) -> Result<RequestBuilder, ProviderError> {
+        let key = self.endpoint.required_key("")?;
+        if !is_model_id(&call.model) {
+            return Err(ProviderError::ModelNotFound { code: "not_a_model_id".into() });
+        }
+        let mut url = self.endpoint.url(&["v1beta", "models", &format!("{}:{verb}", call.model)]);
+        url.set_query(query);
+        Ok(self.client.post(url).header("x-goog-api-key", key))
+    }
+
     /// Puts a streamed answer together: each piece has the form of a whole answer, its usage the sum so far.
     async fn assemble(
         &self,
@@ -186,6 +213,29 @@ struct Request<'a> {
     system_instruction: Option<Content<'a>>,
     contents: Vec<Content<'a>>,
     generation_config: GenerationConfig,
+}
+
+/// What `countTokens` takes: only within a whole request does it count the system instruction.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CountRequest<'a> {
+    generate_content_request: CountedRequest<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CountedRequest<'a> {
+    model: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    system_instruction: Option<Content<'a>>,
+    contents: Vec<Content<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Count {
+    #[serde(default, deserialize_with = "tokens::count")]
+    total_tokens: Option<u64>,
 }
 
 #[derive(Serialize)]

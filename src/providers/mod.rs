@@ -75,4 +75,10 @@ pub trait Provider: Send + Sync {
     ///
     /// Cancel safe: no, because a dropped call may still be billed; the draft says how far it came.
     async fn complete(&self, call: &ProviderCall, draft: &Draft) -> Result<Completion, ProviderError>;
+
+    /// Counts the tokens of what a call sends, within `call.timeout`; `None` where the provider does not tell that for
+    /// nothing.
+    async fn count_tokens(&self, _: &ProviderCall) -> Result<Option<u64>, ProviderError> {
+        Ok(None)
+    }
 }

@@ -322,6 +322,9 @@ pub trait Store: Send + Sync {
     /// Lists requests in the order in which they came.
     async fn requests(&self, query: RequestsQuery) -> Result<Vec<RequestRecord>, StoreError>;
 
+    /// Lists the latest requests, the last one first.
+    async fn latest_requests(&self, limit: u32) -> Result<Vec<RequestRecord>, StoreError>;
+
     /// Forgets requests of before a time with all that is known of them, `limit` at the most, oldest first; returns how
     /// many. What is part of an experiment stays as long as that does.
     async fn forget_requests(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError>;

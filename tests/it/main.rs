@@ -15,6 +15,7 @@ mod config;
 mod contract;
 #[cfg(unix)]
 mod crash;
+mod dashboard;
 mod doctor;
 mod embedding;
 mod experiments;

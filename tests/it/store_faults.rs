@@ -99,6 +99,46 @@ fn a_newer_schema_is_left_to_a_newer_program() {
     assert_eq!(ledger.number("select count(*) from requests"), 40);
 }
 
+/// A newer program comes while an older one runs: nobody is paid any more by the older one, and what it has paid for is
+/// recorded.
+#[test]
+fn of_two_versions_at_once_the_older_pays_nobody_and_loses_nothing() {
+    let provider = Provider::slow(Duration::from_millis(1_500));
+    let folder = tempfile::tempdir().unwrap();
+    let program = Program::local(folder.path(), &provider);
+    let mut conversation = program.greet();
+    let prompt = |number: u32| json!({ "prompt": format!("What is {number} plus one?"), "cache": "off" });
+    let paid = conversation.begin("route_prompt", &prompt(1));
+    while provider.asked().is_empty() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // As its migration would: a column more, a table more.
+    Ledger::open(program.store()).change(
+        "begin; alter table requests add column news text; create table news (id integer primary key); \
+         pragma user_version = 99; commit",
+    );
+    let answer = conversation.answer(&paid);
+    let answer = at(&answer, "/result/structuredContent");
+    assert_eq!(
+        (at(answer, "/source"), at(answer, "/degraded")),
+        (&json!("provider"), &Value::Null),
+        "{answer}"
+    );
+
+    let refused = conversation.refused("route_prompt", &prompt(2));
+    assert!(
+        refused.contains("schema version 99") && refused.contains("update ai-cost-optimizer"),
+        "{refused}"
+    );
+    assert_eq!(provider.asked().len(), 1);
+    let report = conversation.done("cost_report", &json!({}));
+    assert_eq!(at(&report, "/totals/requests"), 1, "what is there can still be read: {report}");
+    drop(conversation);
+    let ledger = Ledger::open(program.store());
+    assert_eq!(ledger.number("select count(*) from requests where status = 'completed'"), 1);
+    assert_eq!(ledger.number("select count(*) from requests where status = 'intent'"), 0);
+}
+
 /// Makes a program that may not write where root may; `None` where no command drops root's rights.
 fn unprivileged(program: &Program) -> Option<Program> {
     if !is_root() {

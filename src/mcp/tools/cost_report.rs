@@ -4,13 +4,15 @@ use jiff::Timestamp;
 use rmcp::handler::server::common::{schema_for_output, schema_for_type};
 use rmcp::handler::server::wrapper::Parameters;
 use rmcp::model::{CallToolResult, JsonObject};
-use rmcp::{tool, tool_router};
+use rmcp::service::RequestContext;
+use rmcp::{RoleServer, tool, tool_router};
 
-use super::{answered, refused};
+use super::{answered, picture, refused};
 use crate::mcp::cache_policy::Known;
+use crate::mcp::dashboard;
 use crate::mcp::server::Server;
 use crate::mcp::wire::read;
-use crate::mcp::wire::report::{ReportInput, ReportOutput};
+use crate::mcp::wire::report::{FormatInput, ReportInput, ReportOutput};
 use crate::pipeline::Pipeline;
 
 /// How far ahead ends and price changes are told.
@@ -29,20 +31,54 @@ impl Server {
             open_world_hint = false
         ),
         input_schema = schema_for_type::<ReportInput>(),
-        output_schema = schema_for_output::<ReportOutput>()
+        output_schema = schema_for_output::<ReportOutput>(),
+        meta = dashboard::tool_meta()
     )]
-    async fn cost_report(&self, Parameters(arguments): Parameters<JsonObject>) -> CallToolResult {
+    async fn cost_report(
+        &self,
+        Parameters(arguments): Parameters<JsonObject>,
+        context: RequestContext<RoleServer>,
+    ) -> CallToolResult {
         let input: ReportInput = match read(arguments) {
             Ok(input) => input,
             Err(problem) => return refused(problem),
         };
-        match report_of(self.pipeline(), &input).await {
-            Ok(output) => {
-                let text = output.to_text(input.format.unwrap_or_default());
-                answered(&output, text)
-            }
-            Err(problem) => refused(problem),
+        let format = input.format.unwrap_or_default();
+        let output = match report_of(self.pipeline(), &input).await {
+            Ok(output) => output,
+            Err(problem) => return refused(problem),
+        };
+        let mut result = answered(&output, output.to_text(format));
+        // Who shows Apps gets what the page shows, and others a picture of it where they asked for no table.
+        let shown = if dashboard::is_shown(&context) {
+            self.show(&input, &mut result).await
+        } else if format == FormatInput::Summary {
+            self.draw(&input, &mut result).await
+        } else {
+            Ok(())
+        };
+        if let Err(problem) = shown {
+            tracing::warn!(%problem, "a report goes without its dashboard");
         }
+        result
+    }
+
+    async fn show(&self, input: &ReportInput, result: &mut CallToolResult) -> Result<(), String> {
+        let query = input.query(Timestamp::now())?;
+        let output = dashboard::read(self.pipeline(), query).await.map_err(|error| error.to_string())?;
+        let meta = result.meta.get_or_insert_default();
+        meta.0.insert(dashboard::META_KEY.to_owned(), serde_json::to_value(output).unwrap_or_default());
+        Ok(())
+    }
+
+    async fn draw(&self, input: &ReportInput, result: &mut CallToolResult) -> Result<(), String> {
+        let pipeline = self.pipeline();
+        let query = input.query(Timestamp::now())?;
+        let drawn = dashboard::picture(pipeline, query).await.map_err(|error| error.to_string())?;
+        if let Some(png) = drawn {
+            result.content.push(picture(&png));
+        }
+        Ok(())
     }
 }
 

@@ -1,22 +1,17 @@
 //! The tool `experiment_report`.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use rmcp::handler::server::common::{schema_for_output, schema_for_type};
 use rmcp::handler::server::wrapper::Parameters;
-use rmcp::model::{CallToolResult, ContentBlock, JsonObject};
+use rmcp::model::{CallToolResult, JsonObject};
 use rmcp::{tool, tool_router};
 
-use super::{answered, refused};
-use crate::dashboard::experiment::{POINTS, effect_over_time};
+use super::{answered, picture, refused};
+use crate::dashboard::experiment::{MOST_DRAWN, POINTS, effect_over_time};
 use crate::domain::ids::NotAnId;
 use crate::mcp::server::Server;
 use crate::mcp::wire::outcomes::Outcomes;
 use crate::mcp::wire::read;
 use crate::mcp::wire::verdict::{VerdictFormat, VerdictInput, VerdictOutput};
-
-/// Requests of an experiment above which the picture, which reads them all, is for the command line.
-const MOST_DRAWN: u64 = 50_000;
 
 #[tool_router(router = experiment_report_tool, vis = "pub(in crate::mcp)")]
 impl Server {
@@ -59,7 +54,7 @@ impl Server {
                 pipeline.experiment_timeline(&kept, POINTS).await.map_err(|error| error.to_string())?;
             let chart = effect_over_time(&kept, &moments, pipeline.settings.simulated);
             match chart.map(|chart| chart.png()).transpose() {
-                Ok(Some(png)) => result.content.push(ContentBlock::image(BASE64.encode(png), "image/png")),
+                Ok(Some(png)) => result.content.push(picture(&png)),
                 Ok(None) => {}
                 Err(error) => tracing::warn!(%error, "a report goes without its picture"),
             }

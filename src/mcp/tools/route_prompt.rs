@@ -57,7 +57,11 @@ impl Server {
                     Ok::<_, RouteError>(answered(&output, text))
                 }
                 Wish::Route(request) => {
-                    let output = RouteOutput::from(self.pipeline().route(*request, &progress).await?);
+                    let routed = self.pipeline().route(*request, &progress).await?;
+                    if let Some(spent) = &routed.spent {
+                        self.messages.warn(&context, &spent.alerts).await;
+                    }
+                    let output = RouteOutput::from(routed);
                     let text = output.to_text();
                     Ok(answered(&output, text))
                 }

@@ -23,10 +23,11 @@ macro_rules! names {
 }
 
 pub mod budget;
+pub mod dashboard;
 pub mod experiment;
 pub mod export;
 pub mod outcomes;
-mod outlook;
+pub mod outlook;
 pub mod plan;
 pub mod report;
 pub mod request;

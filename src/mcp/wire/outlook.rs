@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::cost::forecast::{Anomaly, DaysToCap, Forecast, Quantiles};
 
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct ForecastOutput {
+pub struct ForecastOutput {
     #[serde(skip_serializing_if = "Option::is_none")]
     month_end_usd: Option<QuantilesOutput>,
     /// Days until the monthly budget is used up
@@ -34,7 +34,7 @@ struct DaysOutput {
 
 impl ForecastOutput {
     /// Words a forecast; `None` where it says nothing.
-    pub(super) fn of(forecast: &Forecast) -> Option<Self> {
+    pub(in crate::mcp) fn of(forecast: &Forecast) -> Option<Self> {
         let Forecast { month_end, days_to_cap, anomaly, .. } = *forecast;
         if month_end.is_none() && days_to_cap.is_none() && anomaly.is_none() {
             return None;

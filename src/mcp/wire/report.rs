@@ -166,7 +166,7 @@ impl ReportOutput {
         Self {
             from: query.from.to_string(),
             to: query.to.to_string(),
-            totals: report.totals.into(),
+            totals: report.into(),
             groups: report.groups.iter().take(limit).map(GroupOutput::from).collect(),
             more_groups: (left_out > 0).then_some(left_out),
             cache_error_bound,
@@ -192,8 +192,12 @@ impl ReportOutput {
 
     /// Adds what is known of the time to come.
     pub fn with_notices(self, notices: &[Notice]) -> Self {
-        let word = |notice: &Notice| format!("{}: {}", notice.reference, notice.event);
-        Self { warnings: notices.iter().map(word).collect(), ..self }
+        Self { warnings: Self::warnings(notices), ..self }
+    }
+
+    /// Words what is known of the time to come.
+    pub(in crate::mcp) fn warnings(notices: &[Notice]) -> Vec<String> {
+        notices.iter().map(|notice| format!("{}: {}", notice.reference, notice.event)).collect()
     }
 
     /// Gives the report as text of a format; CSV has a line a group, or the totals.
@@ -223,6 +227,12 @@ impl ReportOutput {
             let percent = (bound * 1e4).round() / 100.0;
             text.push_str(&format!(
                 "of answers to similar prompts at most {percent} % are wrong, at 95 %, as the labels so far say\n"
+            ));
+        }
+        if let Some([low, high]) = totals.saved_interval_usd.as_deref() {
+            text.push_str(&format!(
+                "the saving is between ${low} and ${high}, as {} costs are estimates\n",
+                totals.estimated_requests
             ));
         }
         for (count, what) in [
@@ -327,7 +337,7 @@ mod tests {
         let check = |audits: u64, cost: Option<f64>, line: &str, end: &str| {
             let audit_cost = Usd::from_pico(i64::try_from(audits).unwrap_or_default() * 250_000_000_000);
             let totals = Totals { requests: 9, audits, audit_cost, ..Totals::default() };
-            let report = Report { totals, groups: Vec::new() };
+            let report = Report { totals, ..Report::default() };
             let input = ReportInput::default();
             let query = input.query(Timestamp::UNIX_EPOCH).expect("a query");
             let output = ReportOutput::new(query, &report, &input, None, false);

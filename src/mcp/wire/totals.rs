@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::domain::report::{Group, Totals};
+use crate::domain::report::{Group, Report, Totals};
 
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct TotalsOutput {
@@ -11,6 +11,9 @@ pub struct TotalsOutput {
     pub(super) cost_usd: f64,
     pub(super) baseline_cost_usd: f64,
     pub(super) saved_usd: f64,
+    /// [low, high], where a cost had to be estimated
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) saved_interval_usd: Option<Vec<f64>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) saved_percent: Option<f64>,
     pub(super) cache_hits: u64,
@@ -31,10 +34,17 @@ pub struct TotalsOutput {
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct GroupOutput {
+pub struct GroupOutput {
     pub(super) key: String,
     #[serde(flatten)]
     pub(super) totals: TotalsOutput,
+}
+
+impl From<&Report> for TotalsOutput {
+    fn from(report: &Report) -> Self {
+        let interval = report.saved_between.map(|(low, high)| vec![low.dollars(), high.dollars()]);
+        Self { saved_interval_usd: interval, ..report.totals.into() }
+    }
 }
 
 impl From<Totals> for TotalsOutput {
@@ -44,6 +54,7 @@ impl From<Totals> for TotalsOutput {
             cost_usd: totals.cost.dollars(),
             baseline_cost_usd: totals.baseline_cost.dollars(),
             saved_usd: totals.saved.dollars(),
+            saved_interval_usd: None,
             saved_percent: totals.saved_percent().map(|percent| (percent * 100.0).round() / 100.0),
             cache_hits: totals.cache_hits,
             cache_hit_rate: (totals.cache_hit_rate() * 1e4).round() / 1e4,

@@ -30,6 +30,17 @@ pub(super) fn list(connection: &Connection, query: &RequestsQuery) -> rusqlite::
         .collect()
 }
 
+/// Lists the latest requests, the last one first.
+pub(super) fn latest(connection: &Connection, limit: u32) -> rusqlite::Result<Vec<RequestRecord>> {
+    connection
+        .prepare_cached(&format!(
+            "select {} from requests where user_id = ?1 order by created_at desc, id desc limit ?2",
+            requests::COLUMNS
+        ))?
+        .query_map(params![UserId::LOCAL.to_string(), limit], requests::record)?
+        .collect()
+}
+
 /// Forgets requests of before a time with all that is known of them, oldest first; returns how many.
 ///
 /// What is part of an experiment stays as long as that does; one that was put away before the time goes first.

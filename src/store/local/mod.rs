@@ -123,6 +123,10 @@ impl Store for LocalStore {
         self.requests
             .run(move |open| {
                 let transaction = open.connection.transaction()?;
+                // A newer program may have come since the file was opened.
+                if let Some(found) = schema::newer(&transaction)? {
+                    return Ok(Err(found));
+                }
                 let admission = budgets::decide(&transaction, &intent, &ask)?;
                 if matches!(admission, Admission::Admitted(_)) {
                     requests::write(&transaction, &intent)?;
@@ -130,9 +134,10 @@ impl Store for LocalStore {
                     budgets::reserve(&transaction, &intent, &ask)?;
                     transaction.commit()?;
                 }
-                Ok(Begun { recorded: Recorded::Now, admission: Some(admission) })
+                Ok(Ok(Begun { recorded: Recorded::Now, admission: Some(admission) }))
             })
-            .await
+            .await?
+            .map_err(|found| schema::too_new(self.requests.path(), found))
     }
 
     async fn record_embedded(
@@ -341,6 +346,10 @@ impl Store for LocalStore {
 
     async fn requests(&self, query: RequestsQuery) -> Result<Vec<RequestRecord>, StoreError> {
         self.reports.run(move |open| forgetting::list(&open.connection, &query)).await
+    }
+
+    async fn latest_requests(&self, limit: u32) -> Result<Vec<RequestRecord>, StoreError> {
+        self.reports.run(move |open| forgetting::latest(&open.connection, limit)).await
     }
 
     async fn forget_requests(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {

@@ -11,7 +11,7 @@ use rusqlite::{Connection, Row, Transaction, TransactionBehavior, named_params, 
 use super::periods::{Pieces, cut};
 use crate::domain::ids::UserId;
 use crate::domain::money::Usd;
-use crate::domain::report::{CacheStats, Group, GroupBy, Report, ReportQuery, Totals};
+use crate::domain::report::{CacheStats, Doubt, Group, GroupBy, Report, ReportQuery, Totals};
 
 /// What [`Sums`] reads, in its order, of finished requests or of their sums.
 const FINISHED: &str = "sum(requests), sum(cost_high), sum(cost_low), sum(baseline_high), sum(baseline_low), \
@@ -44,7 +44,28 @@ pub(super) fn cost_report(connection: &mut Connection, query: ReportQuery) -> ru
     if query.group_by != Some(GroupBy::Day) {
         groups.sort_by_key(|group| std::cmp::Reverse((group.totals.cost, group.totals.requests)));
     }
-    Ok(Report { totals: totals.totals(), groups })
+    let totals = totals.totals();
+    let saved_between = match totals.estimated_requests {
+        0 => None,
+        _ => Some(doubt(&transaction, query)?.around(totals.saved)),
+    };
+    Ok(Report { totals, groups, saved_between })
+}
+
+/// Reads how far the savings of a time may be off.
+fn doubt(transaction: &Transaction<'_>, query: ReportQuery) -> rusqlite::Result<Doubt> {
+    let mut statement = transaction.prepare_cached(
+        "select saved_pico, cost_pico, coalesce(worst_case_pico, 0) from requests \
+         where user_id = ?1 and created_at >= ?2 and created_at < ?3 and cost_estimated and saved_pico is not null",
+    )?;
+    let (from, to) = (query.from.as_microsecond(), query.to.as_microsecond());
+    let mut rows = statement.query(params![UserId::LOCAL.to_string(), from, to])?;
+    let mut doubt = Doubt::default();
+    while let Some(row) = rows.next()? {
+        let amount = |column: usize| row.get(column).map(Usd::from_pico);
+        doubt.add(amount(0)?, amount(1)?, amount(2)?);
+    }
+    Ok(doubt)
 }
 
 /// Where the sums of a report are found, and the key that splits them.

@@ -9,7 +9,7 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use super::thread::meaning;
 use crate::store::StoreError;
 
-const MIGRATIONS: [&str; 10] = [
+const MIGRATIONS: [&str; 11] = [
     include_str!("../../../migrations/local/0001_requests_and_cache.sql"),
     include_str!("../../../migrations/local/0002_requests_read_back.sql"),
     include_str!("../../../migrations/local/0003_request_sums.sql"),
@@ -20,6 +20,7 @@ const MIGRATIONS: [&str; 10] = [
     include_str!("../../../migrations/local/0008_model_performance_history.sql"),
     include_str!("../../../migrations/local/0009_experiments.sql"),
     include_str!("../../../migrations/local/0010_budgets.sql"),
+    include_str!("../../../migrations/local/0011_saving_range.sql"),
 ];
 
 /// The schema that this program reads and writes.
@@ -55,11 +56,10 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
         connection.pragma_update(None, "synchronous", "normal")?;
         connection.pragma_update(None, "foreign_keys", "on")?;
         connection.pragma_update(None, "wal_autocheckpoint", AUTOCHECKPOINT_PAGES)?;
-        let found = version(&connection)?;
-        if found > SCHEMA_VERSION {
+        if let Some(found) = newer(&connection)? {
             return Ok(Err(found));
         }
-        if found < SCHEMA_VERSION {
+        if version(&connection)? < SCHEMA_VERSION {
             connection.pragma_update(None, "journal_mode", "wal")?;
             migrate(&mut connection)?;
         }
@@ -77,11 +77,19 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     };
     match opened {
         Ok(Ok(connection)) => Ok(connection),
-        Ok(Err(found)) => {
-            Err(StoreError::Newer { path: path.display().to_string(), found, known: SCHEMA_VERSION })
-        }
+        Ok(Err(found)) => Err(too_new(path, found)),
         Err(error) => Err(meaning(&error, path)),
     }
+}
+
+/// Gives the version of a schema that a newer program has made; `None` where it is ours.
+pub(super) fn newer(connection: &Connection) -> rusqlite::Result<Option<i64>> {
+    version(connection).map(|found| Some(found).filter(|found| *found > SCHEMA_VERSION))
+}
+
+/// Says that a schema is of a newer program.
+pub(super) fn too_new(path: &Path, found: i64) -> StoreError {
+    StoreError::Newer { path: path.display().to_string(), found, known: SCHEMA_VERSION }
 }
 
 fn is_busy(error: &rusqlite::Error) -> bool {

@@ -1,7 +1,7 @@
 //! Requests in order, and what makes them be forgotten, by the project.
 
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::rest::Patience;
 use super::rows::RequestRow;
@@ -24,7 +24,22 @@ impl SupabaseStore {
             "after": query.after.map(|after| after.to_string()),
             "most": query.limit,
         });
-        let rows: Vec<RequestRow> = self.call("list_requests", &arguments, Patience::Report).await?;
+        self.read_requests("list_requests", &arguments).await
+    }
+
+    pub(super) async fn list_latest(&self, limit: u32) -> Result<Vec<RequestRecord>, StoreError> {
+        if !self.outbox.is_empty().await? {
+            self.deliver().await?;
+        }
+        self.read_requests("latest_requests", &json!({ "most": limit })).await
+    }
+
+    async fn read_requests(
+        &self,
+        function: &str,
+        arguments: &Value,
+    ) -> Result<Vec<RequestRecord>, StoreError> {
+        let rows: Vec<RequestRow> = self.call(function, arguments, Patience::Report).await?;
         Ok(rows.into_iter().map(TryInto::try_into).collect::<Result<_, super::Unreadable>>()?)
     }
 

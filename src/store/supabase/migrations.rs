@@ -42,7 +42,7 @@ macro_rules! migration {
 }
 
 /// All files, in order.
-const MIGRATIONS: [Migration; 13] = [
+const MIGRATIONS: [Migration; 14] = [
     migration!(1, "0001_requests_and_cache.sql"),
     migration!(2, "0002_cache_functions.sql"),
     migration!(3, "0003_routing_feedback.sql"),
@@ -56,6 +56,7 @@ const MIGRATIONS: [Migration; 13] = [
     migration!(11, "0011_experiments.sql"),
     migration!(12, "0012_budgets.sql"),
     migration!(13, "0013_forgetting.sql"),
+    migration!(14, "0014_saving_range.sql"),
 ];
 
 /// The schema that this program reads and writes.

@@ -31,7 +31,7 @@ use self::outbox::Outbox;
 use self::outcomes::{DayRow, OutcomeRow, RoutingRow};
 use self::rest::{Patience, Rest};
 use self::rows::{BoughtRow, EntryRow, RequestRow, Unreadable, hex, vector};
-use self::sums::{ReportRow, StatsRow};
+use self::sums::{DoubtRow, ReportRow, StatsRow};
 use super::{
     Ask, Begun, ExactQuery, ForgetMode, NearestQuery, Recorded, RequestsQuery, Started, Store, StoreError,
 };
@@ -45,7 +45,7 @@ use crate::domain::money::Usd;
 use crate::domain::outcome::{DayOfModel, KeptRouting, Outcome, OutcomeQuery};
 use crate::domain::rating::{Rating, RatingEffect, Score};
 use crate::domain::record::{CacheEntry, Forget, Neighbour, RequestRecord, StoredEmbedding};
-use crate::domain::report::{CacheStats, Report, ReportQuery};
+use crate::domain::report::{CacheStats, Doubt, Report, ReportQuery};
 use crate::experiments::definition::Metric;
 use crate::experiments::lifecycle::{Change, Kept, Which};
 use crate::experiments::outcomes::Outcome as ExperimentOutcome;
@@ -335,7 +335,14 @@ impl Store for SupabaseStore {
             "group_by": query.group_by.map(|group_by| group_by.to_string()),
         });
         let row: ReportRow = self.call("cost_report", &arguments, Patience::Report).await?;
-        Ok(Report { totals: row.totals.into(), groups: row.groups.into_iter().map(Into::into).collect() })
+        let groups = row.groups.into_iter().map(Into::into).collect();
+        let mut report = Report { totals: row.totals.into(), groups, saved_between: None };
+        if report.totals.estimated_requests > 0 {
+            let arguments = json!({ "from_time": instant(query.from), "to_time": instant(query.to) });
+            let doubt: DoubtRow = self.call("saving_range", &arguments, Patience::Report).await?;
+            report.saved_between = Some(Doubt::from(doubt).around(report.totals.saved));
+        }
+        Ok(report)
     }
 
     async fn daily_spend(&self, from: Timestamp, to: Timestamp) -> Result<Vec<(Date, Usd)>, StoreError> {
@@ -344,6 +351,10 @@ impl Store for SupabaseStore {
 
     async fn requests(&self, query: RequestsQuery) -> Result<Vec<RequestRecord>, StoreError> {
         self.list_requests(&query).await
+    }
+
+    async fn latest_requests(&self, limit: u32) -> Result<Vec<RequestRecord>, StoreError> {
+        self.list_latest(limit).await
     }
 
     async fn forget_requests(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::domain::money::Usd;
-use crate::domain::report::{CacheStats, Group, Totals};
+use crate::domain::report::{CacheStats, Doubt, Group, Totals};
 
 /// What `cost_report` gives.
 #[derive(Debug, Deserialize)]
@@ -61,6 +61,19 @@ impl From<TotalsRow> for Totals {
 impl From<GroupRow> for Group {
     fn from(row: GroupRow) -> Self {
         Self { key: row.key, totals: row.totals.into() }
+    }
+}
+
+/// What `saving_range` gives.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub(super) struct DoubtRow {
+    below_pico: i64,
+    above_pico: i64,
+}
+
+impl From<DoubtRow> for Doubt {
+    fn from(row: DoubtRow) -> Self {
+        (Usd::from_pico(row.below_pico), Usd::from_pico(row.above_pico)).into()
     }
 }
 

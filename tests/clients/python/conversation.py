@@ -33,6 +33,7 @@ TOOLS = [
     "start_experiment",
     "stop_experiment",
 ]
+DASHBOARD = "ui://ai-cost-optimizer/dashboard.html"
 METRICS = [f"metrics://{name}" for name in ("summary", "routing", "cache", "providers", "budgets")]
 GROUPINGS = ("provider", "model", "strategy", "day", "source")
 PROVIDER_KEYS = {"ANTHROPIC_API_KEY", "GEMINI_API_KEY", "CEREBRAS_API_KEY", "OPENROUTER_API_KEY"}
@@ -170,7 +171,7 @@ async def reporting(checks: Checks, client: Client, ledger: Ledger) -> None:
 
 async def metrics(checks: Checks, client: Client, ledger: Ledger) -> None:
     listed = (await client.list_resources()).resources
-    checks.equal("all are listed", [str(resource.uri) for resource in listed], METRICS)
+    checks.equal("all are listed", [str(resource.uri) for resource in listed], [*METRICS, DASHBOARD])
     read = {}
     for uri in METRICS:
         contents = (await client.read_resource(uri)).contents

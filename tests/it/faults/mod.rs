@@ -1,6 +1,7 @@
 //! Every fault at every provider, streamed and not: the right action, bills, reservation, record and time.
 //!
-//! The whole flow runs over real sockets and a real store. Three models can answer: `first` and `second` at the
+//! The whole flow runs over real sockets and a real store, under a budget; on a project's store each fault at some
+//! provider. Three models can answer: `first` and `second` at the
 //! provider that fails, `third` elsewhere; they are the cheapest, in this order.
 
 mod shapes;
@@ -21,10 +22,12 @@ use ai_cost_optimizer::domain::record::{RequestRecord, RequestStatus};
 use ai_cost_optimizer::embed::weights::Reach;
 use ai_cost_optimizer::pipeline::{Progress, RouteError, Routed};
 use futures::{StreamExt, stream};
+use secrecy::ExposeSecret as _;
 use strum::VariantArray;
 
 use self::stub::{Reached, Stub};
 use self::table::{Billed, Expected, FAULTS, Fault, Then, expected};
+use crate::store::stack::{User, user};
 
 const DEADLINE: Duration = Duration::from_secs(4);
 /// What the program and a busy machine may add to a deadline.
@@ -54,9 +57,36 @@ async fn every_fault_at_every_provider_gets_the_right_action_bill_record_and_tim
         }
     }
     assert!(cases.len() > 300, "{}", cases.len());
+    let cases = cases.into_iter().map(|case| (case, None)).collect();
+    check(cases, AT_ONCE).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_fault_leaves_a_project_with_the_right_reservations_bills_and_records() {
+    let mut cases = Vec::new();
+    for (place, fault) in FAULTS.into_iter().enumerate() {
+        for is_streamed in [true, false] {
+            let providers = ProviderId::VARIANTS.iter().cycle().skip(place).take(ProviderId::VARIANTS.len());
+            let found = providers.copied().find_map(|provider| {
+                let expected = expected(fault, provider, is_streamed)?;
+                Some(Case { fault, provider, is_streamed, expected })
+            });
+            let Some(case) = found else { continue };
+            let Some(user) = user() else { return };
+            cases.push((case, Some(user)));
+        }
+    }
+    assert!(cases.len() > 55, "{}", cases.len());
+    check(cases, AT_ONCE / 3).await;
+}
+
+/// Runs cases, each alone on this machine or as a user of a project.
+async fn check(cases: Vec<(Case, Option<User>)>, at_once: usize) {
     let wrong: Vec<String> = stream::iter(cases)
-        .map(|case| async move { run(case).await.err().map(|problem| format!("{case:?}: {problem}")) })
-        .buffer_unordered(AT_ONCE)
+        .map(|(case, user)| async move {
+            run(case, user.as_ref()).await.err().map(|problem| format!("{case:?}: {problem}"))
+        })
+        .buffer_unordered(at_once)
         .filter_map(std::future::ready)
         .collect()
         .await;
@@ -77,7 +107,7 @@ macro_rules! hold {
     };
 }
 
-async fn run(case: Case) -> Result<(), String> {
+async fn run(case: Case, user: Option<&User>) -> Result<(), String> {
     let Case { fault, provider, is_streamed, expected } = case;
     let elsewhere = match provider {
         ProviderId::OpenAiCompatible => ProviderId::Cerebras,
@@ -91,7 +121,12 @@ async fn run(case: Case) -> Result<(), String> {
         _ => format!("http://{}", failing.address),
     };
     let folder = tempfile::tempdir().unwrap();
-    let app = app(&folder, [(provider, url), (elsewhere, format!("http://{}", backup.address))], is_streamed);
+    let project = match user {
+        Some(user) => Some((user, user.token().await.expose_secret().to_owned())),
+        None => None,
+    };
+    let providers = [(provider, url), (elsewhere, format!("http://{}", backup.address))];
+    let app = app(&folder, providers, is_streamed, project);
     let pipeline = &app.pipeline;
     let prompt = Prompt::new("Why is the sky blue?").unwrap();
     let request = RouteRequest { cache: CacheMode::Off, ..RouteRequest::new(prompt) };
@@ -215,7 +250,12 @@ fn everything() -> ai_cost_optimizer::domain::report::ReportQuery {
 }
 
 /// Puts the program together with two providers and three models of its own.
-fn app(folder: &tempfile::TempDir, providers: [(ProviderId, String); 2], is_streamed: bool) -> App {
+fn app(
+    folder: &tempfile::TempDir,
+    providers: [(ProviderId, String); 2],
+    is_streamed: bool,
+    project: Option<(&User, String)>,
+) -> App {
     let [(failing, _), (elsewhere, _)] = &providers;
     let models = [(failing, "first", 1), (failing, "second", 2), (elsewhere, "third", 3)];
     let tables: String = models
@@ -242,6 +282,11 @@ fn app(folder: &tempfile::TempDir, providers: [(ProviderId, String); 2], is_stre
         ("DAILY_BUDGET_USD", "1000".to_owned()),
         ("REQUEST_DEADLINE_MS", DEADLINE.as_millis().to_string()),
     ]);
+    if let Some((user, token)) = project {
+        environment.insert("SUPABASE_URL", user.url.clone());
+        environment.insert("SUPABASE_ANON_KEY", user.key.clone());
+        environment.insert("SUPABASE_ACCESS_TOKEN", token);
+    }
     for (provider, url) in providers {
         let (url_variable, key_variable) = match provider {
             ProviderId::Anthropic => ("ANTHROPIC_BASE_URL", Some("ANTHROPIC_API_KEY")),

@@ -6,6 +6,7 @@ pub(crate) mod provider;
 
 mod bad_input;
 mod crowd;
+mod messages;
 mod panics;
 mod progress;
 // Windows has none to send to another process.

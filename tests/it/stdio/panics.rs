@@ -148,6 +148,9 @@ impl Store for Buggy {
     async fn requests(&self, _: RequestsQuery) -> Result<Vec<RequestRecord>, StoreError> {
         panic!("a bug")
     }
+    async fn latest_requests(&self, _: u32) -> Result<Vec<RequestRecord>, StoreError> {
+        panic!("a bug")
+    }
     async fn forget_requests(&self, _: Timestamp, _: u32) -> Result<u64, StoreError> {
         panic!("a bug")
     }

@@ -188,6 +188,10 @@ fn what_is_not_offered_is_a_protocol_error() {
             ("no/such/method", json!({}), -32_601),
             ("tools/call", json!({ "name": "no_such_tool", "arguments": {} }), -32_602),
             ("resources/read", json!({ "uri": "metrics://nothing" }), -32_002),
+            ("resources/read", json!({ "url": "metrics://summary" }), -32_602),
+            ("tools/call", json!({ "name": 7 }), -32_602),
+            ("tools/call", json!({ "name": "cost_report", "arguments": [1] }), -32_602),
+            ("logging/setLevel", json!({ "level": "loud" }), -32_602),
         ] {
             let id = conversation.request(method, &params);
             let answer = conversation.answer(&id);

@@ -1,5 +1,6 @@
 //! What every store does: one suite over the trait `Store`, on the local store and on a project's.
 
+mod clocks;
 mod crowd;
 mod local;
 mod migrations;

@@ -112,6 +112,26 @@ fn sum<'a>(records: impl Iterator<Item = &'a RequestRecord>) -> Totals {
     }
 }
 
+/// Between what a sum of savings lies, worked out row by row; `None` where no cost was estimated.
+fn doubted<'a>(records: impl Iterator<Item = &'a RequestRecord>, saved: Usd) -> Option<(Usd, Usd)> {
+    let estimated = |record: &&RequestRecord| record.status != RequestStatus::Intent && record.cost_estimated;
+    let (mut below, mut above, mut is_doubted) = (0, 0, false);
+    for record in records.filter(estimated) {
+        is_doubted = true;
+        let (Some(saved), Some(cost)) = (record.saved(), record.cost) else { continue };
+        let [saved, cost, worst] =
+            [saved, cost, record.worst_case.unwrap_or_default()].map(|amount| i128::from(amount.pico()));
+        let ends = if 0 < cost && cost < worst { [0, saved * worst / cost] } else { [0, saved] };
+        below += saved - ends.into_iter().min().unwrap();
+        above += ends.into_iter().max().unwrap() - saved;
+    }
+    let end = |pico: i128| Usd::from_pico(pico.clamp(-i128::from(i64::MAX), i64::MAX.into()) as i64);
+    // As wide as the project's function can say.
+    let most = |pico: i128| pico.min(i64::MAX.into());
+    is_doubted
+        .then(|| (end(i128::from(saved.pico()) - most(below)), end(i128::from(saved.pico()) + most(above))))
+}
+
 fn keys(record: &RequestRecord, group_by: GroupBy) -> Vec<String> {
     let reference = record.reference.as_ref();
     let none = || "none".to_owned();
@@ -131,6 +151,7 @@ async fn check(store: &dyn Store, rows: &[RequestRecord], (from, to): (Timestamp
     let inside = || rows.iter().filter(|record| record.created_at >= from && record.created_at < to);
     let whole = store.cost_report(ReportQuery { from, to, group_by: None }).await.unwrap();
     assert_eq!(whole.totals, sum(inside()), "{from} to {to}");
+    assert_eq!(whole.saved_between, doubted(inside(), whole.totals.saved), "{from} to {to}");
     for group_by in GroupBy::VARIANTS.iter().copied() {
         let report = store.cost_report(ReportQuery { from, to, group_by: Some(group_by) }).await.unwrap();
         assert_eq!(report.totals, whole.totals, "{group_by}");

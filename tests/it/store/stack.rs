@@ -14,7 +14,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 /// Users of the stack; each test, and each case of a property, takes one.
-const USERS: usize = 500;
+const USERS: usize = 600;
 
 static SHARED: LazyLock<Option<Stack>> =
     LazyLock::new(|| Stack::start(&["--users", &USERS.to_string(), "--shared"]));

@@ -167,6 +167,8 @@ async fn another_tenant_sees_counts_and_changes_nothing() {
         (format!("select public.keep_forecast('{request_id}', 'f')"), ""),
         ("select public.list_experiments()".to_owned(), "[]"),
         ("select public.list_requests()".to_owned(), "[]"),
+        ("select public.latest_requests(10)".to_owned(), "[]"),
+        ("select public.saving_range() ->> 'above_pico'".to_owned(), "0"),
         ("select public.daily_spend('-infinity', 'infinity')".to_owned(), "[]"),
         ("select public.forget_requests('infinity', 1000)".to_owned(), "0"),
         ("select public.forget_everything()".to_owned(), ""),
