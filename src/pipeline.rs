@@ -7,6 +7,7 @@
 
 mod asking;
 mod audit;
+mod counting;
 mod experiments;
 mod exploration;
 mod flights;
@@ -44,7 +45,7 @@ use crate::domain::record::{Baseline, RequestStatus};
 use crate::domain::usage::Usage;
 use crate::embed::worker::EmbedWorker;
 use crate::providers::fallback::Providers;
-use crate::routing::candidates::{Supply, eligible, no_provider};
+use crate::routing::candidates::{eligible, no_provider};
 use crate::routing::drift::demote;
 use crate::routing::escalation::Escalation;
 use crate::routing::forecast::{Forecast, expect_of_all};
@@ -144,7 +145,7 @@ impl Pipeline {
         }
         progress.is_routing();
         let known = self.known_of(&mut journey, embedding).await;
-        let decision = self.decide_in_arms(&mut journey, &self.providers.ids(), &known)?;
+        let decision = self.decide_counting(&mut journey, &self.providers.ids(), &known).await?;
         let embedding = known.embedding;
         let key = journey.cache.flight_key();
         match self.flights.board(key, journey.started, journey.intent(&decision), &self.ending.abort) {
@@ -176,7 +177,8 @@ impl Pipeline {
         let has_outcomes = self.store.has_outcomes().await.unwrap_or(false);
         let embedding = if has_outcomes { self.embed(&mut journey).await } else { None };
         let known = self.known_of(&mut journey, embedding).await;
-        let decision = self.decide_in_arms(&mut journey, &configured, &known)?;
+        self.count_for_plan(&mut journey).await;
+        let decision = self.decide_counting(&mut journey, &configured, &known).await?;
         degraded.append(&mut journey.degraded);
         let mut record = journey.intent(&decision);
         record.source = Some(Source::Plan);
@@ -189,10 +191,9 @@ impl Pipeline {
         configured: &[ProviderId],
         known: &Known,
     ) -> Result<Decision, RouteError> {
-        let warm = self.sessions.warm(journey.request.session.as_deref());
-        let (models, catalogue) = (&self.models, &self.catalogue);
-        let supply = Supply { models, catalogue, configured, warm: warm.as_ref() };
-        let candidates = eligible(supply, &journey.request, journey.at)?;
+        journey.warm = self.sessions.warm(journey.request.session.as_deref());
+        let size = journey.size();
+        let candidates = eligible(self.supply(journey, configured, &size), &journey.request, journey.at)?;
         let question = Question {
             request: &journey.request,
             candidates: &candidates,

@@ -31,7 +31,7 @@ pub fn bill(
     at: Timestamp,
 ) -> AnswerBill {
     let reference = ModelRef { provider: asked.provider, model: completion.model.clone() };
-    let usage = completion.usage.unwrap_or_else(|| usage_of_part(request, &completion.text, None));
+    let usage = completion.usage.unwrap_or_else(|| usage_of_part(request, asked, &completion.text, None));
     let price =
         |reference: &ModelRef| catalogue.cost_of(reference, &usage, at).map(|list| completion.terms.of(list));
     // A dated or aliased name that the catalogue lacks is the model that was asked for.

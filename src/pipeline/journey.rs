@@ -8,6 +8,8 @@ use jiff::Timestamp;
 use super::Settings;
 use super::audit::Comparand;
 use super::lookup::CachePlan;
+use crate::cost::estimate::Warm;
+use crate::cost::tokens::Size;
 use crate::domain::decision::{Candidate, Decision};
 use crate::domain::exposure::Exposure;
 use crate::domain::ids::RequestId;
@@ -15,6 +17,7 @@ use crate::domain::money::Usd;
 use crate::domain::prompt::{RouteRequest, StorePrompts};
 use crate::domain::record::{RequestRecord, RequestStatus};
 use crate::domain::usage::Usage;
+use crate::routing::candidates::Counted;
 use crate::routing::escalation::Escalation;
 use crate::routing::forecast::Forecast;
 use crate::routing::success::Learned;
@@ -45,6 +48,12 @@ pub(super) struct Journey {
     pub(super) cache_error_rate: Option<f64>,
     /// The request as it came, where an arm changed it.
     pub(super) own: Option<Box<RouteRequest>>,
+    /// What a provider keeps at hand of its session.
+    pub(super) warm: Option<Warm>,
+    /// How long it is, once that is counted here.
+    pub(super) tokenized: Option<Size>,
+    /// What providers have counted of it.
+    pub(super) counted: Counted,
 }
 
 impl Journey {
@@ -68,7 +77,15 @@ impl Journey {
             exposures: Vec::new(),
             cache_error_rate: None,
             own: None,
+            warm: None,
+            tokenized: None,
+            counted: Counted::new(),
         }
+    }
+
+    /// Says how long the prompt is, as well as that is known.
+    pub(super) fn size(&self) -> Size {
+        self.tokenized.unwrap_or_else(|| Size::of(&self.request))
     }
 
     pub(super) fn elapsed_ms(&self) -> u64 {

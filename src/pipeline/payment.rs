@@ -132,7 +132,7 @@ impl Pipeline {
                 (billed.reference, billed.usage, billed.cost, billed.is_estimated)
             }
             Bill::Part(arrived) => {
-                let usage = usage_of_part(&journey.request, &arrived.text, arrived.usage.as_ref());
+                let usage = usage_of_part(&journey.request, asked, &arrived.text, arrived.usage.as_ref());
                 let has_begun = arrived.usage.is_some() || !arrived.text.is_empty();
                 let so_far = || self.catalogue.cost_of(asked, &usage, journey.at);
                 let expected = || candidate.estimate.map(|estimate| estimate.expected);

@@ -20,7 +20,7 @@ use crate::domain::record::RequestRecord;
 use crate::store::{Ask, Begun, StoreError};
 
 /// Tries to reserve, where others reserve at the same time.
-const TRIES: usize = 4;
+const TRIES: usize = 6;
 /// How much longer a reservation lives than its calls may take.
 const GRACE: Duration = Duration::from_secs(60);
 /// Limits of which it is remembered what was told.
@@ -132,6 +132,11 @@ impl Pipeline {
             let standings = match admission {
                 Some(Admission::Refused(standings)) => {
                     self.budgets.hear(&standings, &intent.tags);
+                    let room = narrowest(&standings).map(Standing::remaining).unwrap_or_default();
+                    if self.count(journey, &decision.candidates, room).await {
+                        self.estimate_again(journey, decision);
+                        continue;
+                    }
                     keep_what_fits(journey, decision, &standings)?;
                     continue;
                 }

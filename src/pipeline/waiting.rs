@@ -89,7 +89,8 @@ impl Pipeline {
             return Err(RouteError::StillRunning { id, after_ms });
         };
         let told = arrived.usage.as_ref();
-        let usage = request.map(|request| usage_of_part(request, &arrived.text, told)).or(told.copied());
+        let part = |request| usage_of_part(request, &reference, &arrived.text, told);
+        let usage = request.map(part).or(told.copied());
         let record = RequestRecord {
             source: Some(Source::Provider),
             cost: usage.and_then(|usage| self.catalogue.cost_of(&reference, &usage, seat.intent.created_at)),

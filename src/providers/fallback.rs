@@ -241,7 +241,11 @@ impl Providers {
     }
 
     fn of_candidate(&self, errand: &Errand<'_>, place: usize) -> Option<&Arc<dyn Provider>> {
-        self.of.get(&errand.candidates.get(place)?.card.reference.provider)
+        self.provider(errand.candidates.get(place)?.card.reference.provider)
+    }
+
+    pub(super) fn provider(&self, id: ProviderId) -> Option<&Arc<dyn Provider>> {
+        self.of.get(&id)
     }
 
     /// Says why nobody was asked at all.

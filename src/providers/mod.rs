@@ -7,6 +7,7 @@ pub mod anthropic;
 pub mod check;
 mod conversation;
 pub mod cooldown;
+mod counting;
 pub mod draft;
 pub mod error;
 pub mod fallback;

@@ -57,6 +57,10 @@ impl Provider for Simulated {
             finish_reason: FinishReason::Stop,
         })
     }
+
+    async fn count_tokens(&self, call: &ProviderCall) -> Result<Option<u64>, ProviderError> {
+        Ok(Some(input_tokens(call)))
+    }
 }
 
 /// Draws four numbers from the model and the prompt.

@@ -1,13 +1,16 @@
 //! Which models may be asked at all: configured, known, priced, big enough and cheap enough.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use strum::VariantArray;
 
 use crate::cost::catalogue::Catalogue;
-use crate::cost::estimate::{Warm, estimate, fits, input_tokens};
+use crate::cost::estimate::{Load, Warm, estimate, fits};
 use crate::cost::models::{Models, UnknownModel};
+use crate::cost::tokens::{InputTokens, Size};
 use crate::domain::decision::Candidate;
-use crate::domain::model::{ModelCard, ProviderId};
+use crate::domain::model::{ModelCard, ModelRef, ProviderId};
 use crate::domain::money::Usd;
 use crate::domain::prompt::{RouteRequest, UnpricedModels};
 
@@ -45,6 +48,21 @@ pub struct Supply<'a> {
     pub configured: &'a [ProviderId],
     /// What is at hand of the prompt's session.
     pub warm: Option<&'a Warm>,
+    /// How long the prompt is.
+    pub size: &'a Size,
+    /// Prompt tokens that a provider has counted for a model.
+    pub counted: &'a Counted,
+}
+
+/// Prompt tokens of a request, as providers have counted them.
+pub type Counted = BTreeMap<ModelRef, u64>;
+
+impl Supply<'_> {
+    /// Gives the prompt tokens of a model, as well as they are known.
+    pub fn input(&self, card: &ModelCard) -> InputTokens {
+        let counted = self.counted.get(&card.reference);
+        counted.map_or_else(|| self.size.tokens(&card.reference), |tokens| InputTokens::counted(*tokens))
+    }
 }
 
 /// Gives the variable that configures a provider.
@@ -72,11 +90,14 @@ pub fn eligible(
     at: Timestamp,
 ) -> Result<Vec<Candidate>, NoCandidate> {
     let cards = asked_for(supply, request)?;
-    let fitting: Vec<&ModelCard> = cards.iter().filter(|card| fits(card, request)).collect();
+    let visible = request.max_output_tokens;
+    let sized = cards.iter().map(|card| (card, supply.input(card)));
+    let fitting: Vec<(&ModelCard, InputTokens)> =
+        sized.clone().filter(|(card, input)| fits(card, *input, visible)).collect();
     if fitting.is_empty() {
         return Err(NoCandidate::TooLong {
-            input: input_tokens(request).expected,
-            output: request.max_output_tokens,
+            input: sized.map(|(_, input)| input.expected).min().unwrap_or_default(),
+            output: visible,
             window: cards.iter().map(|card| card.context_window).max().unwrap_or_default(),
             max_output: cards
                 .iter()
@@ -87,9 +108,9 @@ pub fn eligible(
     }
     let candidates: Vec<Candidate> = fitting
         .into_iter()
-        .map(|card| Candidate {
+        .map(|(card, input)| Candidate {
             card: card.clone(),
-            estimate: estimate(supply.catalogue, card, request, supply.warm, at),
+            estimate: estimate(supply.catalogue, card, Load { input, visible, warm: supply.warm }, at),
             expected_quality: None,
         })
         .collect();

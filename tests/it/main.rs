@@ -13,6 +13,7 @@ mod budgets;
 mod cache_eval;
 mod config;
 mod contract;
+mod counting;
 #[cfg(unix)]
 mod crash;
 mod dashboard;

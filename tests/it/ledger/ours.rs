@@ -140,7 +140,8 @@ async fn found(line: &Line, client: &reqwest::Client, url: &str) -> Found {
             let arrived = draft.arrived();
             let has_begun = arrived.usage.is_some() || !arrived.text.is_empty();
             assert!(has_begun || !error.may_be_billed(), "{}: nothing tells what it cost", line.name);
-            let usage = has_begun.then(|| usage_of_part(&request, &arrived.text, arrived.usage.as_ref()));
+            let usage =
+                has_begun.then(|| usage_of_part(&request, &asked, &arrived.text, arrived.usage.as_ref()));
             Found {
                 finish_reason: None,
                 error: Some(error.outcome().to_string()),

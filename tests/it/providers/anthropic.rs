@@ -8,7 +8,7 @@ use ai_cost_optimizer::providers::anthropic::Anthropic;
 use serde_json::json;
 use wiremock::ResponseTemplate;
 
-use super::{Connect, KEY, PROMPT, call, exchange, fixture, ok, turn};
+use super::{Connect, KEY, PROMPT, call, count, exchange, fixture, ok, turn};
 
 const CONNECT: Connect = |client, endpoint| Box::new(Anthropic::new(client, endpoint));
 
@@ -192,4 +192,25 @@ async fn a_spending_limit_is_no_overload() {
         exchange(CONNECT, &call("asked-for"), response).await.error(),
         r#"OutOfCredit { code: "enforced_spend_limit_reached" }"#
     );
+}
+
+#[tokio::test]
+async fn tokens_are_counted_of_what_would_be_sent_and_an_odd_count_is_none() {
+    let sent = count(CONNECT, &call("claude-haiku-5-5"), ok(&json!({ "input_tokens": 2095 }))).await;
+    assert_eq!(sent.request.url.path(), "/v1/messages/count_tokens");
+    assert_eq!(sent.header("x-api-key"), Some(KEY));
+    assert_eq!(
+        sent.body(),
+        json!({
+            "model": "claude-haiku-5-5",
+            "system": "Be brief.",
+            "messages": [{"role": "user", "content": PROMPT}],
+        })
+    );
+    assert_eq!(sent.counted, Ok(Some(2_095)));
+    for odd in [json!({}), json!({ "input_tokens": -1 }), json!({ "input_tokens": "many" })] {
+        assert_eq!(count(CONNECT, &call("m"), ok(&odd)).await.counted, Ok(None), "{odd}");
+    }
+    let refused = count(CONNECT, &call("m"), ResponseTemplate::new(401)).await.counted.unwrap_err();
+    assert!(refused.contains("SOME_KEY") && !refused.contains(PROMPT) && !refused.contains(KEY), "{refused}");
 }

@@ -9,7 +9,7 @@ use ai_cost_optimizer::providers::{Draft, Provider, ProviderCall};
 use serde_json::{Value, json};
 use wiremock::ResponseTemplate;
 
-use super::{Connect, KEY, PROMPT, call, endpoint, exchange, fixture, ok, shown, turn};
+use super::{Connect, KEY, PROMPT, call, count, endpoint, exchange, fixture, ok, shown, turn};
 
 const CONNECT: Connect = |client, endpoint| Box::new(Gemini::new(client, endpoint));
 
@@ -193,4 +193,25 @@ async fn a_refusal_says_what_the_caller_can_do_about_it() {
         .await;
     check(500, "INTERNAL", json!([]), r#"Upstream { status: 500, code: "INTERNAL" }"#).await;
     check(503, "UNAVAILABLE", json!([]), r#"Overloaded { code: "UNAVAILABLE", retry_after: None }"#).await;
+}
+
+#[tokio::test]
+async fn tokens_are_counted_of_the_whole_request() {
+    let told = ok(&json!({ "totalTokens": 31, "promptTokensDetails": [] }));
+    let sent = count(CONNECT, &call("gemini-2.5-flash"), told).await;
+    assert_eq!(sent.request.url.path(), "/v1beta/models/gemini-2.5-flash:countTokens");
+    assert_eq!(sent.header("x-goog-api-key"), Some(KEY));
+    assert_eq!(
+        sent.body(),
+        json!({
+            "generateContentRequest": {
+                "model": "models/gemini-2.5-flash",
+                "systemInstruction": {"parts": [{"text": "Be brief."}]},
+                "contents": [{"role": "user", "parts": [{"text": PROMPT}]}],
+            },
+        })
+    );
+    assert_eq!(sent.counted, Ok(Some(31)));
+    let provider = Gemini::new(http::client().unwrap(), endpoint("http://127.0.0.1:9"));
+    assert!(provider.count_tokens(&call("../files")).await.is_err());
 }

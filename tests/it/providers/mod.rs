@@ -90,6 +90,30 @@ fn shown(error: &ProviderError) -> String {
     debug
 }
 
+/// What was sent to have tokens counted, and what came of it; an error in words.
+struct Counting {
+    request: Request,
+    counted: Result<Option<u64>, String>,
+}
+
+impl Counting {
+    fn body(&self) -> Value {
+        self.request.body_json().unwrap()
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.request.headers.get(name)?.to_str().ok()
+    }
+}
+
+async fn count(connect: Connect, call: &ProviderCall, response: ResponseTemplate) -> Counting {
+    let server = MockServer::start().await;
+    Mock::given(any()).respond_with(response).expect(1).mount(&server).await;
+    let provider = connect(http::client().unwrap(), endpoint(&server.uri()));
+    let counted = provider.count_tokens(call).await.map_err(|error| error.to_string());
+    Counting { request: server.received_requests().await.unwrap().remove(0), counted }
+}
+
 async fn exchange(connect: Connect, call: &ProviderCall, response: ResponseTemplate) -> Exchange {
     let server = MockServer::start().await;
     Mock::given(any()).respond_with(response).expect(1).mount(&server).await;

@@ -61,7 +61,16 @@ impl Provider {
         self.received().len()
     }
 
+    /// Lists the models whose tokens were to be counted, which nobody bills.
+    pub(crate) fn counted(&self) -> Vec<String> {
+        self.all().iter().filter(|request| is_count(request)).map(model).collect()
+    }
+
     fn received(&self) -> Vec<Request> {
+        self.all().into_iter().filter(|request| !is_count(request)).collect()
+    }
+
+    fn all(&self) -> Vec<Request> {
         self.runtime.block_on(self.server.received_requests()).unwrap()
     }
 
@@ -77,6 +86,11 @@ impl Provider {
 pub(crate) fn model(request: &Request) -> String {
     let body: Value = request.body_json().unwrap();
     at(&body, "/model").as_str().unwrap().to_owned()
+}
+
+/// Says whether tokens are to be counted.
+pub(crate) fn is_count(request: &Request) -> bool {
+    request.url.path().ends_with("/count_tokens")
 }
 
 /// Answers as Anthropic or, under `/chat/completions`, as OpenAI-shaped servers do.
