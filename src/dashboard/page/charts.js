@@ -2,7 +2,13 @@
 
 const LETTER_PX = 6.6
 const LINE_PX = 18
-const TIME_STEPS_MS = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 10_080, 20_160].map((minutes) => minutes * 60_000)
+const MINUTE_MS = 60_000
+// Of each unit, how many there may be from one label to the next.
+const TIME_STEPS = {
+  [1_000]: [1, 2, 5, 10, 15, 30, 60, 120, 300, 600],
+  [MINUTE_MS]: [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1_440, 2_880],
+  [DAY_MS]: [1, 2, 7, 14, 28, 91, 182, 364, 728, 3_640, 36_400],
+}
 
 // Figures on the page, each with the function that draws it at a width.
 const drawings = new Map()
@@ -13,7 +19,11 @@ function figure(id, label, drawAt, words, ...others) {
   const element = make('figure', { id }, caption, others)
   drawings.set(element, (width) => {
     const svg = drawAt(width)
-    for (const [attribute, value] of Object.entries({ role: 'img', 'aria-label': plain(label), 'aria-describedby': caption.id })) {
+    for (const [attribute, value] of Object.entries({
+      role: 'img',
+      'aria-label': plain(label),
+      'aria-describedby': caption.id,
+    })) {
       svg.setAttribute(attribute, value)
     }
     return svg
@@ -37,8 +47,9 @@ function drawFigures() {
  * Gives the frame of a chart: its SVG with axes, and where an instant and a value lie in it.
  *
  * `times` and `values` are the ends of the axes; `word` writes a value. The value axis is extended to round values.
+ * The label of a time is that much after it.
  */
-function framed({ width, height, times, values, word }) {
+function framed({ width, height, times, values, word, labelAfter_ms = 0 }) {
   const steps = roundSteps(...values, Math.max(2, Math.floor(height / 45)))
   const [low, high] = [steps[0], steps.at(-1)]
   const labels = steps.map(word)
@@ -58,7 +69,7 @@ function framed({ width, height, times, values, word }) {
       draw('text', { x: inside.left - 6, y: y(step) + 4, 'text-anchor': 'end' }, labels[place]),
     )
   })
-  svg.append(...timeLabels(times, x, inside))
+  svg.append(...timeLabels(times, (time) => x(time + labelAfter_ms), inside, labelAfter_ms))
   return { svg, x, y, inside, low, high }
 }
 
@@ -75,39 +86,58 @@ function roundSteps(low, high, wished) {
 }
 
 /** Gives labels at round times, as many as there is room for. */
-function timeLabels([begin, end], x, inside) {
-  const isHours = end - begin < 2 * DAY_MS
-  const word = isHours ? (time) => new Date(time).toISOString().slice(11, 16) : dayOf
+function timeLabels([begin, end], x, inside, labelAfter_ms) {
+  const span = end - begin
+  const [unit, word] =
+    span < 10 * MINUTE_MS
+      ? [1_000, (time) => new Date(time).toISOString().slice(11, 19)]
+      : span < 2 * DAY_MS
+        ? [MINUTE_MS, (time) => new Date(time).toISOString().slice(11, 16)]
+        : [DAY_MS, dayOf]
   const room = Math.max(1, Math.floor((inside.right - inside.left) / 70))
-  const step = TIME_STEPS_MS.find((step) => (end - begin) / step <= room) ?? Math.ceil((end - begin) / room / DAY_MS) * DAY_MS
-  const labels = []
-  // Days are counted from the first one shown, hours from midnight.
-  const first = isHours ? Math.ceil(begin / step) * step : Math.ceil(begin / DAY_MS) * DAY_MS
-  for (let time = first; time <= end; time += step) {
+  const step = TIME_STEPS[unit].find((step) => span / (step * unit) <= room) * unit
+  // Days are counted from the first one that is shown, hours from midnight.
+  const from = unit === DAY_MS ? unit : step
+  const first = Math.ceil(begin / from) * from
+  const times = []
+  for (let time = first; time + labelAfter_ms <= end; time += step) times.push(time)
+  return (times.length > 0 ? times : [end]).map((time) => {
     const half = (word(time).length * LETTER_PX) / 2
     const middle = Math.min(inside.right - half, Math.max(inside.left + half, x(time)))
-    labels.push(draw('text', { x: middle, y: inside.bottom + LINE_PX, 'text-anchor': 'middle' }, word(time)))
-  }
-  return labels
+    return draw('text', { x: middle, y: inside.bottom + LINE_PX, 'text-anchor': 'middle' }, word(time))
+  })
 }
 
 /** Draws a bar a day, upwards or, where a value is negative, downwards. */
 function dayBars({ width, height, days, times, kind, word }) {
   const values = days.map((day) => day.value)
-  const frame = framed({ width, height, times, values: [Math.min(0, ...values), Math.max(0, ...values)], word })
+  const frame = framed({
+    width,
+    height,
+    times,
+    values: [Math.min(0, ...values), Math.max(0, ...values)],
+    word,
+    labelAfter_ms: DAY_MS / 2,
+  })
   const slot = frame.x(times[0] + DAY_MS) - frame.x(times[0])
   const thick = Math.max(1, Math.min(36, slot * 0.72))
   for (const { at, value } of days) {
     const [top, bottom] = [frame.y(Math.max(0, value)), frame.y(Math.min(0, value))]
     // What is above nothing can be seen, however little it is.
     const tall = value === 0 ? 0 : Math.max(1.5, bottom - top)
-    frame.svg.append(draw('rect', {
-      class: value < 0 ? 'worse' : kind,
-      x: frame.x(at + DAY_MS / 2) - thick / 2,
-      y: value < 0 ? top : bottom - tall,
-      width: thick,
-      height: tall,
-    }, draw('title', {}, `${dayOf(at)}: ${word(value)}`)))
+    frame.svg.append(
+      draw(
+        'rect',
+        {
+          class: value < 0 ? 'worse' : kind,
+          x: frame.x(at + DAY_MS / 2) - thick / 2,
+          y: value < 0 ? top : bottom - tall,
+          width: thick,
+          height: tall,
+        },
+        draw('title', {}, `${dayOf(at)}: ${word(value)}`),
+      ),
+    )
   }
   return frame.svg
 }
@@ -126,7 +156,10 @@ function growth({ width, height, points, times, band, limit, word }) {
   const ground = ({ at }) => `${x(at)},${y(0)}`
   svg.append(draw('polygon', { class: 'sum', points: [ground(points[0]), ...points.map(at), ground(last)].join(' ') }))
   if (band) {
-    const ends = [{ at: band.at, value: band.high }, { at: band.at, value: band.low }]
+    const ends = [
+      { at: band.at, value: band.high },
+      { at: band.at, value: band.low },
+    ]
     const title = draw('title', {}, `${word(band.low)} to ${word(band.high)} on ${dayOf(band.at)}`)
     svg.append(
       draw('polygon', { class: 'band', points: [last, ...ends].map(at).join(' ') }, title),
@@ -174,7 +207,11 @@ function line(points, at, kind) {
 
 function lineLabel({ y, inside }, value, text) {
   const above = y(value) - 5
-  return draw('text', { class: 'label', x: inside.right, y: above < 12 ? above + 17 : above, 'text-anchor': 'end' }, text)
+  return draw(
+    'text',
+    { class: 'label', x: inside.right, y: above < 12 ? above + 17 : above, 'text-anchor': 'end' },
+    text,
+  )
 }
 
 function dot({ at, value }, { x, y }, title) {

@@ -36,15 +36,18 @@ function plain(text) {
   return String(text).replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '')
 }
 
-/** Makes an amount of money with its exact value. */
-function amount(usd) {
-  if (!isNumber(usd)) return make('span', { class: 'quiet' }, '–')
-  return make('data', { value: usd, class: usd < 0 ? 'negative' : undefined }, money(usd))
+/** Makes a number with its exact value behind what is written of it. */
+function exact(value, words) {
+  return make('data', { value, class: value < 0 ? 'negative' : undefined }, words)
 }
 
-/** Makes a number with its exact value. */
+/** Makes an amount of money; a dash where it is not known. */
+function amount(usd) {
+  return isNumber(usd) ? exact(usd, money(usd)) : make('span', { class: 'quiet' }, '–')
+}
+
 function number(value) {
-  return make('data', { value }, count(value))
+  return exact(value, count(value))
 }
 
 function quiet(...children) {
@@ -55,11 +58,24 @@ function quiet(...children) {
 function table(caption, columns, rows) {
   const kinds = columns.map((column) => (column.startsWith('#') ? 'number' : undefined))
   const head = columns.map((column, place) =>
-    make('th', { scope: 'col', class: kinds[place] }, column.replace('#', '')))
+    make('th', { scope: 'col', class: kinds[place] }, column.replace('#', '')),
+  )
   const body = rows.map((cells) =>
-    make('tr', {}, cells.map((cell, place) =>
-      place === 0 ? make('th', { scope: 'row' }, cell) : make('td', { class: kinds[place] }, cell))))
-  return make('table', {}, make('caption', {}, caption), make('thead', {}, make('tr', {}, head)), make('tbody', {}, body))
+    make(
+      'tr',
+      {},
+      cells.map((cell, place) =>
+        place === 0 ? make('th', { scope: 'row' }, cell) : make('td', { class: kinds[place] }, cell),
+      ),
+    ),
+  )
+  return make(
+    'table',
+    {},
+    make('caption', {}, caption),
+    make('thead', {}, make('tr', {}, head)),
+    make('tbody', {}, body),
+  )
 }
 
 /** Makes a part that is closed until someone opens it; the page keeps it open by its id. */

@@ -7,7 +7,8 @@ const MOST_DOUBLINGS = 5
 const FIRST_RESULT_MS = 3_000
 const SECTIONS = [
   ['headline', headline],
-  ['warnings', warningsSection],
+  // At the end where there are none.
+  ['warnings', (data) => data.warnings?.length > 0 && warningsSection(data)],
   ['days', daysSection],
   ['month', monthSection],
   ['budgets', budgetsSection],
@@ -18,6 +19,7 @@ const SECTIONS = [
   ['cache', cacheSection],
   ['experiments', experimentsSection],
   ['requests', requestsSection],
+  ['warnings', (data) => data.warnings?.length === 0 && warningsSection(data)],
 ]
 
 const view = {
@@ -60,7 +62,7 @@ function dataOf(result) {
   if (!structuredContent) throw new Error('the result holds no numbers')
   const { cache_error_bound } = structuredContent
   const cache = isNumber(cache_error_bound) ? { error_bound: cache_error_bound } : undefined
-  return { budgets: [], ...structuredContent, cache, isPart: true }
+  return { budgets: [], warnings: [], ...structuredContent, cache, isPart: true }
 }
 
 function show(data) {
@@ -234,9 +236,21 @@ function followWidth() {
 function begin() {
   followWidth()
   const given = part('data').textContent.trim()
-  if (given) show(JSON.parse(given))
+  if (given) showGiven(given)
   else if (window.parent !== window) converse()
-  else say('trouble', 'This page is shown by a host of MCP Apps. For a file with numbers: ai-cost-optimizer report --html FILE')
+  else
+    say(
+      'trouble',
+      'This page is shown by a host of MCP Apps. For a file with numbers: ai-cost-optimizer report --html FILE',
+    )
+}
+
+function showGiven(json) {
+  try {
+    show(JSON.parse(json))
+  } catch (error) {
+    say('trouble', `The numbers in this file cannot be read: ${error.message}`)
+  }
 }
 
 begin()
