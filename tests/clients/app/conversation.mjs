@@ -2,7 +2,7 @@
 //
 // Each claim is a line `ok - …` or `not ok - …`.
 
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -31,13 +31,21 @@ async function bundleHost() {
   return outputFiles[0].text
 }
 
+/** Finds the weights in a model folder, or in a data directory. */
+function modelFolder(weights) {
+  const own = join(weights, 'models', 'all-MiniLM-L6-v2')
+  return existsSync(own) ? own : weights
+}
+
 async function converse(folder) {
   const { Client } = await load('@modelcontextprotocol/client')
   const { StdioClientTransport } = await load('@modelcontextprotocol/client/stdio')
-  const { PATH, HOME } = process.env
+  const { PATH, HOME, TEST_MODEL_DIR } = process.env
   const env = {
     PATH,
     HOME,
+    // Where there are weights on this machine, it need not look for them elsewhere.
+    ...(TEST_MODEL_DIR && { EMBEDDING_MODEL_PATH: modelFolder(TEST_MODEL_DIR) }),
     COST_OPTIMIZER_DATA_DIR: join(folder, 'data'),
     COST_OPTIMIZER_CONFIG: '/dev/null',
   }
