@@ -85,16 +85,20 @@ function roundSteps(low, high, wished) {
   return Array.from({ length: last - first + 1 }, (_, place) => Number(((first + place) * step).toPrecision(12)))
 }
 
+/** Gives the unit of time of labels, and how they are written. */
+function timeForm(span) {
+  const time = (end) => (moment) => new Date(moment).toISOString().slice(11, end)
+  if (span < 10 * MINUTE_MS) return [1_000, time(19)]
+  if (span < 2 * DAY_MS) return [MINUTE_MS, time(16)]
+  if (span < 300 * DAY_MS) return [DAY_MS, dayOf]
+  return [DAY_MS, (moment) => new Date(moment).toISOString().slice(0, 10)]
+}
+
 /** Gives labels at round times, as many as there is room for. */
 function timeLabels([begin, end], x, inside, labelAfter_ms) {
   const span = end - begin
-  const [unit, word] =
-    span < 10 * MINUTE_MS
-      ? [1_000, (time) => new Date(time).toISOString().slice(11, 19)]
-      : span < 2 * DAY_MS
-        ? [MINUTE_MS, (time) => new Date(time).toISOString().slice(11, 16)]
-        : [DAY_MS, dayOf]
-  const room = Math.max(1, Math.floor((inside.right - inside.left) / 70))
+  const [unit, word] = timeForm(span)
+  const room = Math.max(1, Math.floor((inside.right - inside.left) / (word(begin).length * LETTER_PX + 24)))
   const step = TIME_STEPS[unit].find((step) => span / (step * unit) <= room) * unit
   // Days are counted from the first one that is shown, hours from midnight.
   const from = unit === DAY_MS ? unit : step

@@ -67,7 +67,7 @@ function extremes(what, days, valueOf) {
     days.reduce((one, other) => (valueOf(other) < valueOf(one) ? other : one)),
     days.reduce((one, other) => (valueOf(other) > valueOf(one) ? other : one)),
   ]
-  const on = (day) => [amount(valueOf(day)), ` on ${dayOf(midnight(day.key))}`]
+  const on = (day) => [amount(valueOf(day)), ` on ${day.key}`]
   return days.length === 1 ? [`${what}: `, on(most), '.'] : [`${what}: from `, on(least), ' to ', on(most), '.']
 }
 
@@ -131,7 +131,6 @@ function monthFigure({ end, days }, quantiles, budgets, as_of) {
 }
 
 function forecastWords({ month_end_usd, days_to_cap, anomaly }) {
-  const within = (days) => (isNumber(days) ? `in ${several(days, 'day')}` : 'not within 92 days')
   const lines = []
   if (month_end_usd) {
     const { p10, p50, p90 } = month_end_usd
@@ -145,10 +144,7 @@ function forecastWords({ month_end_usd, days_to_cap, anomaly }) {
       '.',
     ])
   }
-  if (days_to_cap) {
-    const { p10, p50 } = days_to_cap
-    lines.push(`The monthly budget is used up ${within(p50)} as likely as not, ${within(p10)} with a chance of 10 %.`)
-  }
+  if (days_to_cap) lines.push(capWords(days_to_cap))
   if (anomaly) lines.push(['Out of the ordinary: ', named(anomaly), '.'])
   return lines.length === 0
     ? undefined
@@ -157,6 +153,13 @@ function forecastWords({ month_end_usd, days_to_cap, anomaly }) {
         { id: 'forecast' },
         lines.map((line) => make('li', {}, line)),
       )
+}
+
+/** Says when the monthly budget is used up; what is absent is further away than is looked. */
+function capWords({ p10, p50 }) {
+  if (!isNumber(p10)) return 'The monthly budget lasts for 92 days with a chance of more than 90 %.'
+  const usual = isNumber(p50) ? `in ${several(p50, 'day')}` : 'later than in 92 days'
+  return `The monthly budget is used up in ${several(p10, 'day')} with a chance of 10 %, as likely as not ${usual}.`
 }
 
 function experimentsSection({ experiments }) {

@@ -10,10 +10,10 @@ function isNumber(value) {
   return typeof value === 'number' && Number.isFinite(value)
 }
 
-/** Writes US$ with three digits that say something, so that little is never nothing: $0.000123. */
+/** Writes US$ with three digits that say something, so that little is never nothing: $0.000123; much is without cents. */
 function money(usd) {
   if (usd === 0) return '$0'
-  return `${usd < 0 ? '−' : ''}$${inDigits(Math.abs(usd), 2)}`
+  return `${usd < 0 ? '−' : ''}$${inDigits(Math.abs(usd), Math.abs(usd) < 10_000 ? 2 : 0)}`
 }
 
 /** Writes a number with three digits that say something, or more where it is large. */
