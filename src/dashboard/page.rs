@@ -6,9 +6,12 @@
 const SKELETON: &str = include_str!("page/dashboard.html");
 const STYLE: &str = include_str!("page/style.css");
 /// In the order in which they are read.
-const SCRIPTS: [&str; 4] = [
+const SCRIPTS: [&str; 7] = [
+    include_str!("page/words.js"),
+    include_str!("page/elements.js"),
     include_str!("page/charts.js"),
     include_str!("page/sections.js"),
+    include_str!("page/courses.js"),
     include_str!("page/bridge.js"),
     include_str!("page/main.js"),
 ];
