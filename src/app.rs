@@ -22,7 +22,7 @@ use crate::embed::minilm::{DeviceChoice, MiniLm};
 use crate::embed::weights::{ModelName, Reach, WeightsSource};
 use crate::embed::worker::EmbedWorker;
 use crate::embed::{EmbedError, Embedder};
-use crate::mcp::server::Server;
+use crate::mcp::server::{BadOffer, Server};
 use crate::pipeline::{
     Budgets, Calibrations, Ending, Experiments, Flights, Learning, Pipeline, Sessions, Settings, Trials,
 };
@@ -129,8 +129,8 @@ impl App {
     }
 
     /// Makes the MCP server of this program.
-    pub fn server(&self) -> Server {
-        Server::new(self.pipeline.clone())
+    pub fn server(&self) -> Result<Server, BadOffer> {
+        Server::new(self.pipeline.clone()).offered(&self.config.serving)
     }
 }
 

@@ -3,6 +3,7 @@
 //! An empty value, or a literal `${…}` that a client did not expand, is unset. A value that is wrong, or that
 //! this version would not obey, is an error that names the variable and what is accepted.
 
+pub mod serving;
 mod tables;
 mod variables;
 
@@ -17,6 +18,7 @@ use reqwest::Url;
 use secrecy::SecretString;
 use strum::VariantArray;
 
+use self::serving::ServingConfig;
 use self::tables::{File, MOST_USD};
 use self::variables::SECRETS;
 use crate::domain::decision::StrategyName;
@@ -114,6 +116,7 @@ pub struct Config {
     pub retention: Option<SignedDuration>,
     /// `REQUEST_DEADLINE_MS`; default: 45 s.
     pub request_deadline: Duration,
+    pub serving: ServingConfig,
     /// Whether `SUPABASE_JWT_SECRET` is set, which is not used and has no business here.
     pub has_jwt_secret: bool,
     /// `[[models]]` of the TOML file.
@@ -209,6 +212,7 @@ impl Config {
                     text.parse().ok().filter(|ms| (1_000..=240_000).contains(ms)).map(Duration::from_millis)
                 })?
                 .unwrap_or(Duration::from_secs(45)),
+            serving: ServingConfig::read(&values)?,
             has_jwt_secret: values.text("SUPABASE_JWT_SECRET").is_some(),
             models: tables.models,
             prices: tables.prices,

@@ -17,7 +17,7 @@
 //! | [`auth`] | adapter: the session of a Supabase user |
 //! | [`embed`], [`store`], [`providers`] | adapters: MiniLM on this machine; SQLite or a Supabase project; HTTP |
 //! | [`pipeline`] | the flow |
-//! | [`dashboard`] | surface: numbers as pictures |
+//! | [`dashboard`] | surface: numbers as pictures, and as a page |
 //! | [`mcp`] | surface: the server, its tools and resources |
 //! | [`app`], [`telemetry`] | composition, logs |
 //! | [`cli`] | surface: the command line |

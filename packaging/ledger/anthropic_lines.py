@@ -1,6 +1,6 @@
 """Anthropic: POST /v1/messages. `input_tokens` leaves out what was read from a cache or written to one."""
 
-from lines import GUESSED_INPUT, Ledger, usage
+from lines import Ledger, guessed, token_count, usage
 from prices import (
     ANTHROPIC, BATCH, HAIKU_BATCH_IN_THE_US, HAIKU_LIMIT, HAIKU_LONG, HAIKU_LONG_BATCH, HAIKU_LONG_IN_THE_US, IN_THE_US,
 )
@@ -133,11 +133,11 @@ def ledger():
     book.add("stream, refusal", "stream refusal", OPUS, [start(OPUS, counts(25, 1)), *end("refusal", {"output_tokens": 4}, stop_details={"category": "bio"})], usage(25, 4), ANTHROPIC[OPUS], finish="refusal")
     book.add("stream, cut at the limit", "stream max_tokens", HAIKU, [start(HAIKU, counts(25, 1)), *SAID, *end("max_tokens", {"output_tokens": 1_024})], usage(25, 1_024), ANTHROPIC[HAIKU], finish="length")
     book.add("stream in the US", "stream us", OPUS, [start(OPUS, counts(25, 1, inference_geo="us")), *SAID, *end("end_turn", {"output_tokens": 15})], usage(25, 15), IN_THE_US[OPUS], genai_prices=False)
-    book.add("stream without its start", "stream odd guessed", HAIKU, [*SAID, *end("end_turn", {"output_tokens": 15})], usage(GUESSED_INPUT, 5), ANTHROPIC[HAIKU], "the prompt was not counted: 108 tokens, and 20 characters", estimated=True)
-    book.add("stream whose start has no usage", "stream odd guessed", HAIKU, [start(HAIKU, None), *SAID, *end("end_turn", None)], usage(GUESSED_INPUT, 5), ANTHROPIC[HAIKU], estimated=True)
-    book.add("stream that ends in the middle", "aborted_stream guessed", HAIKU, [start(HAIKU, first), *SAID], usage(25, 5, read=100), ANTHROPIC[HAIKU], "billed as far as it came: 20 characters are 5 tokens", error="provider_error", estimated=True)
+    book.add("stream without its start", "stream odd guessed", HAIKU, [*SAID, *end("end_turn", {"output_tokens": 15})], guessed(HAIKU, "Blue light scatters."), ANTHROPIC[HAIKU], "neither prompt nor answer was counted", estimated=True)
+    book.add("stream whose start has no usage", "stream odd guessed", HAIKU, [start(HAIKU, None), *SAID, *end("end_turn", None)], guessed(HAIKU, "Blue light scatters."), ANTHROPIC[HAIKU], estimated=True)
+    book.add("stream that ends in the middle", "aborted_stream guessed", HAIKU, [start(HAIKU, first), *SAID], usage(25, token_count(HAIKU, "Blue light scatters."), read=100), ANTHROPIC[HAIKU], "billed as far as it came", error="provider_error", estimated=True)
     book.add("stream that ends before a word", "aborted_stream guessed", SONNET, [start(SONNET, first), block("text", text="")], usage(25, 1, read=100), ANTHROPIC[SONNET], error="provider_error", estimated=True)
-    book.add("stream that fails in the middle", "aborted_stream error guessed", OPUS, [start(OPUS, first), *SAID, {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}], usage(25, 5, read=100), ANTHROPIC[OPUS], error="overloaded", estimated=True)
+    book.add("stream that fails in the middle", "aborted_stream error guessed", OPUS, [start(OPUS, first), *SAID, {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}], usage(25, token_count(OPUS, "Blue light scatters."), read=100), ANTHROPIC[OPUS], error="overloaded", estimated=True)
     book.add("stream that fails at once", "error", OPUS, [{"type": "error", "error": {"type": "api_error", "message": "Internal"}}], None, None, error="provider_error", terms=[])
 
     # What no documentation has, and some server sends.
@@ -155,7 +155,7 @@ def ledger():
         "no usage": "none", "null usage": None, "usage of another shape": [1, 2], "empty usage": {},
         "negative output": {"input_tokens": 21, "output_tokens": -9}, "negative input": {"input_tokens": -21, "output_tokens": 9}, "nothing counted": {"input_tokens": 0, "output_tokens": 0},
     }.items():
-        book.add(name, "odd guessed", HAIKU, body(HAIKU, sent), usage(GUESSED_INPUT, 9), ANTHROPIC[HAIKU], "34 characters are 9 tokens", estimated=True)
+        book.add(name, "odd guessed", HAIKU, body(HAIKU, sent), guessed(HAIKU, TEXT[0]["text"]), ANTHROPIC[HAIKU], estimated=True)
     of("counts that no model has", "odd", "claude-fable-5-1", {"fresh": 40_000_000, "output": 30_000_000, "read": 123_456_789})
     book.add("a bill past all bounds", "odd unpriced", OPUS, body(OPUS, counts(10**16, 1)), usage(10**16, 1), None, "$40 thousand million is no amount here")
 

@@ -1,6 +1,6 @@
 """Gemini: POST :generateContent. The prompt's count has the cached tokens in it, the candidates' has no thoughts."""
 
-from lines import BEFORE, GUESSED_INPUT, Ledger, usage
+from lines import BEFORE, Ledger, guessed, token_count, usage
 from prices import FLEX, GEMINI, GEMINI_LATER, GEMINI_LIMIT, GEMINI_LONG, PRIORITY
 
 LITE = "gemini-2.5-flash-lite"
@@ -109,10 +109,10 @@ def ledger():
     book.add("stream, cut at the limit", "stream max_tokens", ARGON, pieces(ARGON, ("Blue ", counts(9, 1)), ("light.", counts(9, 1_024)), end="MAX_TOKENS"), usage(9, 1_024), GEMINI[ARGON], finish="length")
     book.add("stream, blocked prompt", "stream blocked_prompt", FLASH, [{"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": counts(9), "modelVersion": FLASH}], usage(9), GEMINI[FLASH], finish="content_filter")
     book.add("stream whose usage comes last", "stream plain", FLASH, pieces(FLASH, ("Blue ", "none"), ("light.", counts(9, 4))), usage(9, 4), GEMINI[FLASH])
-    book.add("stream without usage", "stream odd guessed", FLASH, pieces(FLASH, ("Blue ", "none"), ("light.", "none")), usage(GUESSED_INPUT, 3), GEMINI[FLASH], "11 characters are 3 tokens", estimated=True)
+    book.add("stream without usage", "stream odd guessed", FLASH, pieces(FLASH, ("Blue ", "none"), ("light.", "none")), guessed(FLASH, "Blue light."), GEMINI[FLASH], estimated=True)
     book.add("stream in flex", "stream flex", FLASH, pieces(FLASH, ("Blue ", counts(9, 1, serviceTier="flex")), ("light.", counts(9, 4, serviceTier="flex"))), usage(9, 4), FLEX[FLASH], genai_prices=False)
     book.add("stream that ends in the middle", "aborted_stream guessed", FLASH, pieces(FLASH, ("Blue ", counts(9, 1)), ("light scatters", counts(9, 2, 0, 50)), end=None), usage(9, 52, thoughts=50), GEMINI[FLASH], "the last sum is the most that is known", error="provider_error", estimated=True)
-    book.add("stream that fails in the middle", "aborted_stream error guessed", FLASH, [*pieces(FLASH, ("Blue light scatters.", counts(9, 1)), end=None), {"error": {"code": 503, "message": "overloaded", "status": "UNAVAILABLE"}}], usage(9, 5), GEMINI[FLASH], "20 characters are 5 tokens", error="overloaded", estimated=True)
+    book.add("stream that fails in the middle", "aborted_stream error guessed", FLASH, [*pieces(FLASH, ("Blue light scatters.", counts(9, 1)), end=None), {"error": {"code": 503, "message": "overloaded", "status": "UNAVAILABLE"}}], usage(9, token_count(FLASH, "Blue light scatters.")), GEMINI[FLASH], "what arrived is the least", error="overloaded", estimated=True)
 
     for name, sent in {
         "counts in quotes": {"promptTokenCount": "12", "candidatesTokenCount": "5"},
@@ -122,7 +122,7 @@ def ledger():
     }.items():
         book.add(name, "odd", LITE, body(LITE, sent), usage(12, 5), GEMINI[LITE], extracted=False)
     for name, sent in {"no usage": "none", "null usage": None, "empty usage": {}, "usage of another shape": "12", "negative prompt": {"promptTokenCount": -12, "candidatesTokenCount": 5}, "nothing counted": {"promptTokenCount": 0, "totalTokenCount": 0}}.items():
-        book.add(name, "odd guessed", LITE, body(LITE, sent), usage(GUESSED_INPUT, 5), GEMINI[LITE], "20 characters are 5 tokens", estimated=True)
+        book.add(name, "odd guessed", LITE, body(LITE, sent), guessed(LITE, "Blue light scatters."), GEMINI[LITE], estimated=True)
     of("counts that no model has", "odd", ARGON, {"prompt": 123_456_789, "candidates": 98_765_432, "thoughts": 1})
     book.add("more cached than there was", "odd unpriced", LITE, body(LITE, {"promptTokenCount": 10, "cachedContentTokenCount": 11, "candidatesTokenCount": 1}), {"input_tokens": 10, "cached_input_tokens": 11, "output_tokens": 1}, None, "counts that contradict each other have no price", extracted=False)
 

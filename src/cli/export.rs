@@ -56,7 +56,7 @@ pub(super) async fn run(config: Config, arguments: ExportArguments) -> anyhow::R
         for request in &requests {
             lines.push_str(&match arguments.format {
                 ExportFormat::Csv => csv_line(request, simulated),
-                ExportFormat::Jsonl => json_line(request, simulated),
+                ExportFormat::Jsonl => json_line(request, simulated).to_string(),
             });
             lines.push('\n');
         }

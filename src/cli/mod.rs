@@ -26,6 +26,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use tracing::Level;
 
+use crate::config::serving::names;
 use crate::config::{Config, Mode};
 use crate::telemetry;
 
@@ -52,6 +53,12 @@ pub struct Arguments {
     /// Print the result as JSON
     #[arg(long, global = true)]
     json: bool,
+    /// Offer only tools that change and spend nothing
+    #[arg(long, global = true)]
+    read_only: bool,
+    /// Offer these tools only, with commas between
+    #[arg(long, global = true, value_name = "NAMES")]
+    tools: Option<String>,
     /// Write logs to this file instead of stderr
     #[arg(long, global = true, value_name = "FILE")]
     log_file: Option<PathBuf>,
@@ -106,7 +113,11 @@ impl Arguments {
     /// Configures the program and runs the command.
     pub async fn run(self) -> anyhow::Result<Exit> {
         let mode = if self.simulate { Mode::Simulate } else { Mode::Local };
-        let config = Config::load(mode)?;
+        let mut config = Config::load(mode)?;
+        config.serving.is_read_only |= self.read_only;
+        if let Some(tools) = &self.tools {
+            config.serving.tools = Some(names(tools));
+        }
         let is_server = matches!(self.command, None | Some(Command::Serve));
         // People at a terminal asked for a result, not for a log.
         let default_level = if is_server { Level::INFO } else { Level::WARN };

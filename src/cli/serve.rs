@@ -1,5 +1,8 @@
 //! `serve`: the MCP server on stdin and stdout.
 
+#[cfg(unix)]
+use std::time::Duration;
+
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -9,16 +12,22 @@ use crate::config::Config;
 use crate::embed::weights::Reach;
 use crate::mcp;
 
+#[cfg(unix)]
+const LOOK_FOR_PARENT: Duration = Duration::from_secs(2);
+
 pub(super) async fn run(config: Config) -> anyhow::Result<Exit> {
     let app = App::new(config, Reach::Hub)?;
     let stop = CancellationToken::new();
     let told = stop.clone();
     let listener = TaskTracker::new();
     listener.spawn(async move {
-        told_to_stop().await;
+        tokio::select! {
+            () = told_to_stop() => {}
+            () = orphaned() => tracing::warn!("whoever started this process is gone"),
+        }
         told.cancel();
     });
-    let server = app.server();
+    let server = app.server()?;
     let fresh_prices = async {
         if let Some(lists) = &app.price_lists {
             lists.keep_fresh().await;
@@ -41,6 +50,23 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Exit> {
             Exit::Failure
         }
     })
+}
+
+/// Ends when the process that started this one has died. A host may die while somebody else holds its end of stdin
+/// open, and its servers would live for ever.
+#[cfg(unix)]
+async fn orphaned() {
+    let parent = std::os::unix::process::parent_id();
+    let mut ticks = tokio::time::interval(LOOK_FOR_PARENT);
+    while std::os::unix::process::parent_id() == parent {
+        ticks.tick().await;
+    }
+}
+
+/// On Windows the end of a process closes its pipes.
+#[cfg(not(unix))]
+async fn orphaned() {
+    std::future::pending().await
 }
 
 #[cfg(unix)]

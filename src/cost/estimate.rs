@@ -128,10 +128,10 @@ mod tests {
         let asked = models.find("anthropic/claude-haiku-5-5").expect("a built-in row").reference;
         let request = request(&"a".repeat(400));
         let guessed = usage_of_part(&request, &asked, &"b".repeat(10), None);
-        assert_eq!((guessed.input_tokens, guessed.output_tokens), (104 + 8, 3));
+        assert_eq!((guessed.input_tokens, guessed.output_tokens), (144 + 8, 4));
         let told = Usage { input_tokens: 90, cached_input_tokens: 50, output_tokens: 7, ..Usage::default() };
         assert_eq!(usage_of_part(&request, &asked, "short", Some(&told)), told);
-        assert_eq!(usage_of_part(&request, &asked, &"b".repeat(400), Some(&told)).output_tokens, 104);
+        assert_eq!(usage_of_part(&request, &asked, &"b".repeat(400), Some(&told)).output_tokens, 144);
     }
 
     #[test]

@@ -87,7 +87,7 @@ impl Size {
 
 fn texts(request: &RouteRequest) -> impl Iterator<Item = &str> {
     let turns = request.context.iter().map(|turn| turn.text.as_str());
-    [request.prompt.as_str(), request.system.as_deref().unwrap_or_default()].into_iter().chain(turns)
+    std::iter::once(request.prompt.as_str()).chain(request.system.as_deref()).chain(turns)
 }
 
 #[cfg(test)]

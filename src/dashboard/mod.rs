@@ -1,4 +1,4 @@
-//! Surface: numbers as pictures.
+//! Surface: numbers as pictures, and as a page.
 
 pub mod chart;
 pub mod experiment;

@@ -13,6 +13,7 @@ use super::wire::budget::BudgetOutput;
 use super::wire::dashboard::{CacheOutput, DashboardOutput, ExperimentOutput, MonthOutput};
 use super::wire::outlook::ForecastOutput;
 use super::wire::report::ReportOutput;
+use super::wire::totals::GroupOutput;
 use crate::dashboard::chart::Chart;
 use crate::dashboard::experiment::{MOST_DRAWN, POINTS, effect_over_time};
 use crate::dashboard::page;
@@ -35,6 +36,8 @@ const LATEST: u32 = 20;
 /// Experiments that are shown, running ones first.
 const MOST_EXPERIMENTS: usize = 6;
 const MOST_GROUPS: usize = 20;
+/// Days that are drawn, the latest ones.
+const MOST_DAYS: usize = 366;
 /// How far ahead ends and price changes are told.
 const AHEAD_DAYS: u16 = 30;
 
@@ -112,7 +115,7 @@ pub(super) async fn read(pipeline: &Pipeline, query: ReportQuery) -> Result<Dash
         to: query.to,
         simulated: pipeline.settings.simulated,
         totals: (&by_day).into(),
-        by_day: groups(&by_day, usize::MAX),
+        by_day: latest_days(&by_day),
         by_model: groups(&by_model, MOST_GROUPS),
         by_strategy: groups(&by_strategy, MOST_GROUPS),
         by_source: groups(&by_source, MOST_GROUPS),
@@ -130,8 +133,13 @@ pub(super) async fn read(pipeline: &Pipeline, query: ReportQuery) -> Result<Dash
     })
 }
 
-fn groups(report: &Report, most: usize) -> Vec<super::wire::totals::GroupOutput> {
+fn groups(report: &Report, most: usize) -> Vec<GroupOutput> {
     report.groups.iter().take(most).map(Into::into).collect()
+}
+
+fn latest_days(report: &Report) -> Vec<GroupOutput> {
+    let left_out = report.groups.len().saturating_sub(MOST_DAYS);
+    report.groups.iter().skip(left_out).map(Into::into).collect()
 }
 
 async fn experiments(pipeline: &Pipeline) -> Result<Vec<ExperimentOutput>, StoreError> {

@@ -5,31 +5,55 @@
 //! The guard holds the end of input back until every request is answered, and drops early notifications. Streams
 //! that would stay open for ever are told of the end, so that they are answered too.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rmcp::RoleServer;
-use rmcp::model::{ClientNotification, JsonRpcMessage, RequestId};
+use rmcp::model::{
+    ClientNotification, ClientRequest, CustomResult, GetMeta as _, Implementation, JsonObject,
+    JsonRpcMessage, JsonRpcResponse, ProtocolVersion, RequestId, ServerResult,
+};
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
+use serde_json::Value;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+
+/// Where a result says who gave it.
+const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 
 /// How long calls under way may go on after the end of input.
 const DRAIN: Duration = Duration::from_secs(5);
 /// The same after the process was told to stop.
 const STOP_DRAIN: Duration = Duration::from_millis(1_500);
 
+/// What a client expects in a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Era {
+    /// It shook hands, and knows who we are.
+    Legacy,
+    /// Each request stands alone, and each result says who gave it.
+    Modern,
+}
+
+impl Era {
+    fn of(request: &ClientRequest) -> Self {
+        let version = request.get_meta().protocol_version();
+        let is_modern = version.is_some_and(|version| version >= ProtocolVersion::V_2026_07_28);
+        if is_modern { Self::Modern } else { Self::Legacy }
+    }
+}
+
 #[derive(Default)]
 struct InFlight {
-    ids: Mutex<HashSet<RequestId>>,
+    ids: Mutex<HashMap<RequestId, Era>>,
     answered: Notify,
 }
 
 impl InFlight {
-    fn with<T>(&self, change: impl FnOnce(&mut HashSet<RequestId>) -> T) -> T {
+    fn with<T>(&self, change: impl FnOnce(&mut HashMap<RequestId, Era>) -> T) -> T {
         change(&mut self.ids.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -50,6 +74,8 @@ pub(super) struct Guard<T> {
     has_started: bool,
     ends_at: Option<Instant>,
     in_flight: Arc<InFlight>,
+    /// Who we are.
+    server: Value,
 }
 
 impl<T> Guard<T> {
@@ -58,8 +84,29 @@ impl<T> Guard<T> {
         stop: CancellationToken,
         ended: CancellationToken,
         hang_up: CancellationToken,
+        server: &Implementation,
     ) -> Self {
-        Self { inner, stop, ended, hang_up, has_started: false, ends_at: None, in_flight: Arc::default() }
+        let server = serde_json::to_value(server).unwrap_or_default();
+        let in_flight = Arc::default();
+        Self { inner, stop, ended, hang_up, has_started: false, ends_at: None, in_flight, server }
+    }
+
+    /// Writes who we are into a result for a client that did not shake hands; rmcp does so for two methods only.
+    fn sign(&self, response: JsonRpcResponse<ServerResult>) -> JsonRpcResponse<ServerResult> {
+        let era = self.in_flight.with(|ids| ids.get(&response.id).copied());
+        let (Some(Era::Modern), Ok(Value::Object(mut result))) =
+            (era, serde_json::to_value(&response.result))
+        else {
+            return response;
+        };
+        let meta = result.entry("_meta").or_insert_with(|| Value::Object(JsonObject::new()));
+        if let Value::Object(meta) = meta {
+            meta.entry(SERVER_INFO).or_insert_with(|| self.server.clone());
+        }
+        JsonRpcResponse {
+            result: ServerResult::CustomResult(CustomResult(Value::Object(result))),
+            ..response
+        }
     }
 }
 
@@ -70,6 +117,10 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for Guard<T> {
         &mut self,
         message: TxJsonRpcMessage<RoleServer>,
     ) -> impl Future<Output = Result<(), T::Error>> + Send + 'static {
+        let message = match message {
+            JsonRpcMessage::Response(response) => JsonRpcMessage::Response(self.sign(response)),
+            other => other,
+        };
         let answered = match &message {
             JsonRpcMessage::Response(response) => Some(response.id.clone()),
             JsonRpcMessage::Error(error) => error.id.clone(),
@@ -117,7 +168,8 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for Guard<T> {
             match &message {
                 JsonRpcMessage::Request(request) => {
                     self.has_started = true;
-                    self.in_flight.with(|ids| ids.insert(request.id.clone()));
+                    let era = Era::of(&request.request);
+                    self.in_flight.with(|ids| ids.insert(request.id.clone(), era));
                 }
                 _ if !self.has_started => {
                     tracing::debug!("a message before the first request was ignored");

@@ -4,17 +4,22 @@
 //! result. stdout carries JSON-RPC only.
 
 mod cache_policy;
+mod completions;
 mod dashboard;
 mod guard;
 mod messages;
 mod metrics;
+mod prompts;
 mod schema;
 pub mod server;
+mod state;
 mod stdio;
 mod streams;
 mod subscriptions;
+mod templates;
 mod tools;
 pub mod wire;
+mod words;
 
 use std::time::Duration;
 
@@ -59,7 +64,9 @@ async fn converse(
     let here = server.clone();
     let ended = here.subscriptions.ended.clone();
     let hang_up = here.pipeline().ending.hang_up.clone();
-    match Streams(server).serve(Guard::new(Stdio::new(), stop, ended, hang_up)).await {
+    let implementation = server.implementation();
+    let guard = Guard::new(Stdio::new(), stop, ended, hang_up, &implementation);
+    match Streams(server).serve(guard).await {
         Ok(running) => {
             let peer = running.peer().clone();
             let beside = async { tokio::join!(beside, here.subscriptions.watch(here.pipeline(), &peer)) };

@@ -4,26 +4,32 @@
 use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures::FutureExt;
 use rmcp::handler::server::router::tool::ToolRouter;
 use rmcp::handler::server::tool::ToolCallContext;
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CustomRequest, CustomResult, DiscoverResult,
-    ErrorCode, ExtensionCapabilities, Implementation, JsonObject, ListResourcesResult, ListToolsResult,
-    PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult,
-    ResourceContents, ServerCapabilities, ServerConfig, SetLevelRequestParams, SubscribeRequestParams,
-    SubscriptionFilter, Tool, UnsubscribeRequestParams,
+    CacheScope, CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult,
+    CustomRequest, CustomResult, DiscoverResult, ErrorCode, ExtensionCapabilities, GetPromptRequestParams,
+    GetPromptResponse, Icon, Implementation, JsonObject, ListPromptsResult, ListResourceTemplatesResult,
+    ListResourcesResult, ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams,
+    ReadResourceResponse, ReadResourceResult, RequestStateError, ResourceContents, ServerCapabilities,
+    ServerConfig, SetLevelRequestParams, SubscribeRequestParams, SubscriptionFilter, Tool,
+    UnsubscribeRequestParams,
 };
 use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
+use secrecy::ExposeSecret as _;
+use tracing::Instrument as _;
 
-use super::dashboard;
 use super::messages::Wanted;
-use super::metrics;
 use super::schema::{portable, portable_output};
+use super::state::Seal;
 use super::subscriptions::{Subscriptions, failed, known};
 use super::tools::refused;
+use super::{completions, dashboard, metrics, prompts, templates};
+use crate::config::serving::ServingConfig;
 use crate::pipeline::Pipeline;
 
 const INSTRUCTIONS: &str = "Answers prompts at the lowest cost that still answers them well. Call route_prompt to \
@@ -33,6 +39,9 @@ two ways is better, experiment_report for what it proves so far, and set_budget 
 
 /// How long clients may keep the list of tools, which never changes while the program runs.
 const LIST_TTL_MS: u64 = 3_600_000;
+
+/// A falling line: what is spent.
+const ICON: &str = "data:image/svg+xml;base64,PHN2ZyB4bWxucz0iaHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmciIHZpZXdCb3g9IjAgMCAzMiAzMiI+PHJlY3Qgd2lkdGg9IjMyIiBoZWlnaHQ9IjMyIiByeD0iNyIgZmlsbD0iIzAwNzJiMiIvPjxwYXRoIGQ9Ik02IDhsOCA4IDQtNCA4IDEwbS02IDFoN3YtNyIgZmlsbD0ibm9uZSIgc3Ryb2tlPSIjZmZmIiBzdHJva2Utd2lkdGg9IjMiIHN0cm9rZS1saW5lY2FwPSJyb3VuZCIgc3Ryb2tlLWxpbmVqb2luPSJyb3VuZCIvPjwvc3ZnPg==";
 
 /// Methods that there are; rmcp takes one whose parameters it cannot read for an unknown one.
 const METHODS: [&str; 15] = [
@@ -60,6 +69,19 @@ pub struct Server {
     tools: Arc<ToolRouter<Self>>,
     pub(super) subscriptions: Arc<Subscriptions>,
     pub(super) messages: Arc<Wanted>,
+    /// Absent where nobody is asked by result.
+    pub(super) seal: Option<Arc<Seal>>,
+}
+
+/// A server that cannot be offered so.
+#[derive(Debug, thiserror::Error)]
+pub enum BadOffer {
+    #[error("no tool is named `{name}`; there are: {known}")]
+    UnknownTool { name: String, known: String },
+    #[error("no tool is left to offer; hint: name one that only reads, or leave --read-only out")]
+    NoTool,
+    #[error("COST_OPTIMIZER_STATE_KEY: {0}")]
+    Key(#[from] RequestStateError),
 }
 
 impl std::fmt::Debug for Server {
@@ -89,7 +111,44 @@ impl Server {
             tools: Arc::new(tools),
             subscriptions: Arc::new(Subscriptions::new()),
             messages: Arc::default(),
+            seal: Seal::of_this_process().ok().map(Arc::new),
         }
+    }
+
+    /// Offers the tools that are wanted alone; others are neither listed nor called.
+    pub fn offered(mut self, serving: &ServingConfig) -> Result<Self, BadOffer> {
+        if let Some(key) = &serving.state_key {
+            self.seal = Some(Arc::new(Seal::new(key.expose_secret().as_bytes())?));
+        }
+        let tools = Arc::make_mut(&mut self.tools);
+        if let Some(wanted) = &serving.tools {
+            if let Some(name) = wanted.iter().find(|name| !tools.map.contains_key(name.as_str())) {
+                let mut known: Vec<&str> = tools.map.keys().map(AsRef::as_ref).collect();
+                known.sort_unstable();
+                return Err(BadOffer::UnknownTool { name: name.clone(), known: known.join(", ") });
+            }
+            tools.map.retain(|name, _| wanted.iter().any(|wanted| wanted == name));
+        }
+        if serving.is_read_only {
+            let only_reads = |tool: &Tool| {
+                tool.annotations.as_ref().is_some_and(|annotations| annotations.read_only_hint == Some(true))
+            };
+            tools.map.retain(|_, route| only_reads(&route.attr));
+        }
+        if tools.map.is_empty() { Err(BadOffer::NoTool) } else { Ok(self) }
+    }
+
+    /// Says who this is.
+    pub(super) fn implementation(&self) -> Implementation {
+        let title = if self.pipeline.settings.simulated {
+            "AI cost optimizer (simulated)"
+        } else {
+            "AI cost optimizer"
+        };
+        let icon = Icon::new(ICON).with_mime_type("image/svg+xml").with_sizes(vec!["any".to_owned()]);
+        Implementation::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
+            .with_title(title)
+            .with_icons(vec![icon])
     }
 
     /// Gives the pipeline.
@@ -103,15 +162,19 @@ impl Server {
     }
 }
 
+/// Gives the span that a call belongs to, where its client says so (W3C trace context).
+fn traceparent(context: &RequestContext<RoleServer>) -> Option<&str> {
+    let is_plain =
+        |text: &&str| text.len() == 55 && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+    context.meta.get_traceparent().filter(is_plain)
+}
+
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
-        let title = if self.pipeline.settings.simulated {
-            "AI cost optimizer (simulated)"
-        } else {
-            "AI cost optimizer"
-        };
         let capabilities = ServerCapabilities::builder()
             .enable_logging()
+            .enable_prompts()
+            .enable_completions()
             .enable_tools()
             .enable_resources()
             .enable_resources_subscribe()
@@ -121,9 +184,7 @@ impl ServerHandler for Server {
             )]))
             .build();
         ServerConfig::new(capabilities)
-            .with_server_info(
-                Implementation::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")).with_title(title),
-            )
+            .with_server_info(self.implementation())
             .with_instructions(INSTRUCTIONS)
     }
 
@@ -154,7 +215,14 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let name = request.name.clone();
-        let call = self.tools.call(ToolCallContext::new(self, request, context));
+        let span = tracing::info_span!("tools/call", tool.name = %name, trace.parent = traceparent(&context));
+        let call = async {
+            let started = Instant::now();
+            let answer = self.tools.call(ToolCallContext::new(self, request, context)).await;
+            tracing::debug!(took = ?started.elapsed(), "answered");
+            answer
+        }
+        .instrument(span);
         // rmcp never answers a call whose handler panicked.
         AssertUnwindSafe(call).catch_unwind().await.unwrap_or_else(|_| {
             tracing::error!(tool.name = %name, "a tool panicked");
@@ -186,12 +254,51 @@ impl ServerHandler for Server {
                 .with_cache_scope(CacheScope::Public)
                 .into());
         }
-        let value = known(&uri)?.read(&self.pipeline).await.map_err(|error| failed(&error))?;
+        let value = match templates::read(&self.pipeline, &uri).await {
+            Some(read) => read?,
+            None => known(&uri)?.read(&self.pipeline).await.map_err(|error| failed(&error))?,
+        };
         let contents = ResourceContents::text(value.to_string(), uri).with_mime_type("application/json");
         Ok(ReadResourceResult::new(vec![contents])
             .with_ttl_ms(metrics::TTL_MS)
             .with_cache_scope(CacheScope::Private)
             .into())
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        Ok(ListResourceTemplatesResult::with_all_items(templates::templates())
+            .with_ttl_ms(LIST_TTL_MS)
+            .with_cache_scope(CacheScope::Public))
+    }
+
+    async fn list_prompts(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        Ok(ListPromptsResult::with_all_items(prompts::prompts())
+            .with_ttl_ms(LIST_TTL_MS)
+            .with_cache_scope(CacheScope::Public))
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        prompts::fill(&request.name, request.arguments.as_ref()).map(Into::into)
+    }
+
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        completions::complete(&self.pipeline, &request).await
     }
 
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {

@@ -86,17 +86,15 @@ impl Pipeline {
         if doubtful.is_empty() {
             return false;
         }
-        let is_news = journey.tokenized.is_none();
+        let was_tokenized = journey.tokenized.is_some();
         self.tokenize(journey).await;
         let counts =
             doubtful.iter().map(|candidate| self.providers.count_tokens(candidate, &journey.request));
         let counts = join_all(counts).await;
-        let counted = doubtful.into_iter().zip(counts);
-        let before = journey.counted.len();
-        journey
-            .counted
-            .extend(counted.filter_map(|(candidate, tokens)| Some((candidate.card.reference, tokens?))));
-        is_news || journey.counted.len() > before
+        let is_news = !was_tokenized || counts.iter().any(Option::is_some);
+        let references = doubtful.into_iter().map(|candidate| candidate.card.reference);
+        journey.counted.extend(references.zip(counts));
+        is_news
     }
 
     /// Estimates the candidates of a decision again, by what is counted.

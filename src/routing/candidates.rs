@@ -54,14 +54,14 @@ pub struct Supply<'a> {
     pub counted: &'a Counted,
 }
 
-/// Prompt tokens of a request, as providers have counted them.
-pub type Counted = BTreeMap<ModelRef, u64>;
+/// Prompt tokens of a request, as providers have counted them; `None` where one was asked in vain.
+pub type Counted = BTreeMap<ModelRef, Option<u64>>;
 
 impl Supply<'_> {
     /// Gives the prompt tokens of a model, as well as they are known.
     pub fn input(&self, card: &ModelCard) -> InputTokens {
-        let counted = self.counted.get(&card.reference);
-        counted.map_or_else(|| self.size.tokens(&card.reference), |tokens| InputTokens::counted(*tokens))
+        let counted = self.counted.get(&card.reference).copied().flatten();
+        counted.map_or_else(|| self.size.tokens(&card.reference), InputTokens::counted)
     }
 }
 

@@ -14,7 +14,7 @@ fn tools() -> Vec<Tool> {
     let config = Config::from_environment(Mode::Simulate, environment).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let _entered = runtime.enter();
-    App::new(config, Reach::LocalOnly).unwrap().server().tools()
+    App::new(config, Reach::LocalOnly).unwrap().server().unwrap().tools()
 }
 
 #[test]

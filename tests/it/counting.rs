@@ -104,6 +104,6 @@ fn where_no_provider_counts_the_tokenizer_here_does() {
     let by_characters = (short - tiny) / 899 * long["prompt"].as_str().unwrap().len() as i64;
     assert!(counted < by_characters / 2, "{counted} of {by_characters}");
     long["max_cost_usd"] = json!(dollars(counted));
-    conversation.done("route_prompt", &long);
-    assert_eq!(provider.asked(), ["gpt-oss-120b"]);
+    let routed = conversation.done("route_prompt", &long);
+    assert_eq!(at(&routed, "/model"), "gpt-oss-120b");
 }

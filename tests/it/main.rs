@@ -11,6 +11,7 @@ mod audits;
 mod auth;
 mod budgets;
 mod cache_eval;
+mod canaries;
 mod config;
 mod contract;
 mod counting;
@@ -19,6 +20,8 @@ mod crash;
 mod dashboard;
 mod doctor;
 mod embedding;
+#[cfg(target_os = "linux")]
+mod endurance;
 mod experiments;
 mod faults;
 mod flow;

@@ -14,7 +14,7 @@ use crate::mcp::server::Server;
 use crate::mcp::wire::read;
 use crate::mcp::wire::request::{RouteInput, Wish};
 use crate::mcp::wire::route::RouteOutput;
-use crate::pipeline::{Progress, RouteError};
+use crate::pipeline::{Progress, RouteError, Routed};
 
 /// Time between two notifications of progress.
 const PROGRESS_EVERY: Duration = Duration::from_secs(1);
@@ -61,15 +61,9 @@ impl Server {
                     if let Some(spent) = &routed.spent {
                         self.messages.warn(&context, &spent.alerts).await;
                     }
-                    let output = RouteOutput::from(routed);
-                    let text = output.to_text();
-                    Ok(answered(&output, text))
+                    Ok(shown(routed))
                 }
-                Wish::Resume(id) => {
-                    let output = RouteOutput::from(self.pipeline().resume(id, &progress).await?);
-                    let text = output.to_text();
-                    Ok(answered(&output, text))
-                }
+                Wish::Resume(id) => Ok(shown(self.pipeline().resume(id, &progress).await?)),
             }
         };
         tokio::select! {
@@ -81,6 +75,13 @@ impl Server {
             () = show(&progress, &context) => refused("cancelled"),
         }
     }
+}
+
+fn shown(routed: Routed) -> CallToolResult {
+    let mut output = RouteOutput::from(routed);
+    output.fit();
+    let text = output.to_fenced_text();
+    answered(&output, text)
 }
 
 /// Tells the client how far a request has come, where it wants to know; it never ends.

@@ -23,6 +23,10 @@ use crate::pipeline::{Consent, ExperimentError};
 
 /// How long the user may think.
 const PATIENCE: Duration = Duration::from_secs(300);
+const TOOL: &str = "start_experiment";
+/// Refuses an answer to a question that was not asked here, of this, just now.
+const UNSEALED: &str = "the state that was brought back is not of this question, or too old; nothing was started; hint: call again \
+without inputResponses and requestState";
 /// The question's name among those that a client is asked.
 const QUESTION: &str = "confirm";
 
@@ -35,13 +39,25 @@ struct Agreement {
 
 rmcp::elicit_safe!(Agreement);
 
-/// What the user said before, where the client was asked to ask.
-struct Said(Option<Value>);
+/// What the user said before, where the client was asked to ask, and the state that it was given to bring back.
+struct Said {
+    responses: Option<Value>,
+    state: Option<String>,
+}
+
+impl Said {
+    fn state(&self) -> &str {
+        self.state.as_deref().unwrap_or_default()
+    }
+}
 
 impl<S> rmcp::handler::server::common::FromContextPart<ToolCallContext<'_, S>> for Said {
     fn from_context_part(context: &mut ToolCallContext<'_, S>) -> Result<Self, ErrorData> {
         let responses = context.input_responses.take();
-        Ok(Self(responses.and_then(|responses| serde_json::to_value(responses).ok())))
+        Ok(Self {
+            responses: responses.and_then(|responses| serde_json::to_value(responses).ok()),
+            state: context.request_state.take(),
+        })
     }
 }
 
@@ -67,11 +83,17 @@ impl Server {
         context: RequestContext<RoleServer>,
         said: Said,
     ) -> CallToolResponse {
+        let seal = self.seal.as_ref();
+        let is_ours = || seal.is_some_and(|seal| seal.holds(TOOL, &arguments, QUESTION, said.state()));
+        if said.responses.is_some() && !is_ours() {
+            return refused(UNSEALED).into();
+        }
+        let sealed = seal.map(|seal| seal.seal(TOOL, &arguments, QUESTION));
         let start = match read::<StartInput>(arguments).and_then(StartInput::into_start) {
             Ok(start) => start,
             Err(problem) => return refused(problem).into(),
         };
-        let start = match &said.0 {
+        let start = match &said.responses {
             Some(said) if said.get(QUESTION).is_some_and(is_yes) => {
                 Start { consent: Consent::Given, ..start }
             }
@@ -89,7 +111,7 @@ impl Server {
         }
         let question = format!("Experiment `{}` may spend {spend}. Start it?", start.definition.name);
         if context.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28) {
-            return ask_by_result(question).unwrap_or_else(|| refused(refusal).into());
+            return ask_by_result(question, sealed).unwrap_or_else(|| refused(refusal).into());
         }
         match context.peer.elicit_with_timeout::<Agreement>(question, Some(PATIENCE)).await {
             Ok(Some(Agreement { confirm: true })) => {
@@ -127,10 +149,10 @@ fn is_yes(said: &Value) -> bool {
 }
 
 /// Has a client of the new era ask, and call again with the answer.
-fn ask_by_result(message: String) -> Option<CallToolResponse> {
+fn ask_by_result(message: String, sealed: Option<String>) -> Option<CallToolResponse> {
     let requested_schema = ElicitationSchema::from_type::<Agreement>().ok()?;
     let question = ElicitRequestParams::FormElicitationParams { meta: None, message, requested_schema };
     let mut questions = InputRequests::new();
     questions.insert(QUESTION.to_owned(), InputRequest::Elicitation(ElicitRequest::new(question)));
-    Some(InputRequiredResult::new(Some(questions), None).into())
+    Some(InputRequiredResult::new(Some(questions), sealed).into())
 }

@@ -49,7 +49,7 @@ pub fn csv_line(record: &RequestRecord, simulated: bool) -> String {
 }
 
 /// Words a request as JSON, with its calls.
-pub fn json_line(record: &RequestRecord, simulated: bool) -> String {
+pub fn json_line(record: &RequestRecord, simulated: bool) -> Value {
     let reference = record.reference.as_ref();
     let usage = &record.usage;
     let mut line = json!({
@@ -91,7 +91,7 @@ pub fn json_line(record: &RequestRecord, simulated: bool) -> String {
     if let Value::Object(fields) = &mut line {
         fields.retain(|_, value| !value.is_null());
     }
-    line.to_string()
+    line
 }
 
 fn attempt(attempt: &Attempt) -> Value {

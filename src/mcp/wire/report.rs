@@ -12,6 +12,7 @@ use crate::cost::calendar::Notice;
 use crate::cost::forecast::Forecast;
 use crate::domain::limit::Period;
 use crate::domain::report::{GroupBy, Report, ReportQuery};
+use crate::mcp::words::clean_line;
 
 /// Groups shown where the caller sets no limit.
 const DEFAULT_LIMIT: usize = 50;
@@ -261,7 +262,9 @@ impl ReportOutput {
             let bar = "█".repeat((share * 20.0).round() as usize);
             text.push_str(&format!(
                 "{:<name_width$}  {:>6}  ${:<14} {bar}\n",
-                group.key, group.totals.requests, group.totals.cost_usd
+                clean_line(&group.key),
+                group.totals.requests,
+                group.totals.cost_usd
             ));
         }
         if let Some(more) = self.more_groups {

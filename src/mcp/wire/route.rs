@@ -10,7 +10,11 @@ use crate::domain::record::{Baseline, RequestRecord};
 use crate::domain::usage::Usage;
 use crate::mcp::wire::budget::LeftOutput;
 use crate::mcp::wire::plan::CandidateOutput;
+use crate::mcp::words::{clean, fenced};
 use crate::pipeline::Routed;
+
+/// Bytes of an answer in a result; with the text beside it that stays below the 1 MiB that hosts take.
+const MOST_TEXT: usize = 700_000;
 
 /// Result of `route_prompt`; a plan has candidates and no text.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -173,8 +177,31 @@ impl RouteOutput {
         self.latency_ms = None;
     }
 
-    /// Gives what a person or model reads: the answer, then one line on where it came from and its cost.
+    /// Gives what a person reads: the answer, then one line on where it came from and its cost.
     pub fn to_text(&self) -> String {
+        self.to_text_of(&clean(self.text.as_deref().unwrap_or_default()))
+    }
+
+    /// Gives what a model reads: the same with the answer fenced.
+    pub fn to_fenced_text(&self) -> String {
+        self.to_text_of(&fenced(self.text.as_deref().unwrap_or_default()))
+    }
+
+    /// Cuts an answer that no host would take whole.
+    pub fn fit(&mut self) {
+        let Some(text) = &mut self.text else { return };
+        if text.len() <= MOST_TEXT {
+            return;
+        }
+        let (whole, id) = (text.len(), self.request_id.as_deref().unwrap_or_default());
+        text.truncate(text.floor_char_boundary(MOST_TEXT));
+        self.degraded.push(format!(
+            "the answer has {whole} bytes, of which the first {} are here; hint: `ai-cost-optimizer route --resume {id}` prints the whole",
+            text.len()
+        ));
+    }
+
+    fn to_text_of(&self, answer: &str) -> String {
         let cost = match self.cost_usd {
             Some(cost) => format!("${cost}{}", if self.cost_estimated { " (estimated)" } else { "" }),
             None => "unknown (unpriced model)".to_owned(),
@@ -190,7 +217,7 @@ impl RouteOutput {
         );
         let mut text = format!(
             "{}\n\n— {}{model} via {} · cost {cost}{saved} · request_id {}",
-            self.text.as_deref().unwrap_or_default(),
+            answer,
             if self.simulated { "SIMULATED · " } else { "" },
             self.source,
             self.request_id.as_deref().unwrap_or_default(),

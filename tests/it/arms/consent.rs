@@ -58,29 +58,83 @@ fn a_client_of_the_old_era_is_asked() {
     }
 }
 
+/// Calls as a client of the new era; `back` is what the user said and the state that is brought back.
+fn call(conversation: &mut Conversation, arguments: &Value, back: Option<(&Value, &Value)>) -> Value {
+    let mut params = json!({ "name": "start_experiment", "arguments": arguments });
+    if let Some((said, state)) = back {
+        params["inputResponses"] = json!({ "confirm": said });
+        params["requestState"] = state.clone();
+    }
+    let id = conversation.modern_able("tools/call", params, &json!({ "elicitation": { "form": {} } }));
+    at(&conversation.answer(&id), "/result").clone()
+}
+
+/// Has a client asked, and gives the state that it is to bring back.
+fn asked(conversation: &mut Conversation, arguments: &Value) -> Value {
+    let asked = call(conversation, arguments, None);
+    assert_eq!(at(&asked, "/resultType"), "input_required", "{asked}");
+    let question = at(&asked, "/inputRequests/confirm/params/message").as_str().unwrap();
+    assert!(question.contains("may spend $50.00"), "{question}");
+    at(&asked, "/requestState").clone()
+}
+
+fn yes() -> Value {
+    json!({ "action": "accept", "content": { "confirm": true } })
+}
+
 #[test]
 fn a_client_of_the_new_era_asks_and_calls_again() {
     let folder = tempfile::tempdir().unwrap();
     let provider = Provider::quick();
     let program = Program::local(folder.path(), &provider);
     let mut conversation = program.start();
-    let call = |conversation: &mut Conversation, said: Option<Value>| {
-        let mut params = json!({ "name": "start_experiment", "arguments": dear(false) });
-        if let Some(said) = said {
-            params["inputResponses"] = json!({ "confirm": said });
-        }
-        let id = conversation.modern_able("tools/call", params, &json!({ "elicitation": { "form": {} } }));
-        at(&conversation.answer(&id), "/result").clone()
-    };
-    let asked = call(&mut conversation, None);
-    assert_eq!(at(&asked, "/resultType"), "input_required", "{asked}");
-    let question = at(&asked, "/inputRequests/confirm/params/message").as_str().unwrap();
-    assert!(question.contains("may spend $50.00"), "{question}");
-    let declined = call(&mut conversation, Some(json!({ "action": "decline" })));
+    let state = asked(&mut conversation, &dear(false));
+    let no = json!({ "action": "decline" });
+    let declined = call(&mut conversation, &dear(false), Some((&no, &state)));
     assert_eq!(at(&declined, "/isError"), true, "{declined}");
     assert_eq!(experiments(&program), 0);
-    let yes = json!({ "action": "accept", "content": { "confirm": true } });
-    let started = call(&mut conversation, Some(yes));
+    let started = call(&mut conversation, &dear(false), Some((&yes(), &state)));
     assert_eq!(at(&started, "/structuredContent/status"), "active", "{started}");
     conversation.hang_up();
+}
+
+/// What is brought back is of whoever brings it; only what was asked here, of this, is a yes.
+#[test]
+fn a_state_that_was_tampered_with_or_is_of_another_call_starts_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let provider = Provider::quick();
+    let program = Program::local(folder.path(), &provider);
+    let mut conversation = program.start();
+    let state = asked(&mut conversation, &dear(false));
+    let mut dearer = dear(false);
+    dearer["max_spend_usd"] = json!(5_000);
+    let mut tampered = state.as_str().unwrap().to_owned().into_bytes();
+    let middle = tampered.len() / 2;
+    tampered[middle] = if tampered[middle] == b'A' { b'B' } else { b'A' };
+    let tampered = json!(String::from_utf8(tampered).unwrap());
+    for (arguments, state) in [
+        (&dearer, &state),
+        (&dear(false), &tampered),
+        (&dear(false), &json!("")),
+        (&dear(false), &json!("rs1.x.y")),
+    ] {
+        let refused = call(&mut conversation, arguments, Some((&yes(), state)));
+        assert_eq!(at(&refused, "/isError"), true, "{refused}");
+        let words = at(&refused, "/content/0/text").as_str().unwrap();
+        assert!(words.contains("is not of this question") && words.contains("hint:"), "{words}");
+    }
+    assert_eq!(experiments(&program), 0);
+    // Another process knows it only where both have the key.
+    let keyed = |key: &str| program.clone().with("COST_OPTIMIZER_STATE_KEY", key);
+    let key = "k".repeat(32);
+    let state = asked(&mut keyed(&key).start(), &dear(false));
+    let refused = call(&mut keyed(&"x".repeat(32)).start(), &dear(false), Some((&yes(), &state)));
+    assert_eq!(at(&refused, "/isError"), true, "{refused}");
+    let started = call(&mut keyed(&key).start(), &dear(false), Some((&yes(), &state)));
+    assert_eq!(at(&started, "/structuredContent/status"), "active", "{started}");
+    let (code, _, complaint) = keyed("short").run(&["doctor"]);
+    assert!(
+        code != 0 && complaint.contains("COST_OPTIMIZER_STATE_KEY") && !complaint.contains("`short`"),
+        "{complaint}"
+    );
 }

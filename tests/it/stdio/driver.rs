@@ -309,6 +309,19 @@ impl Conversation {
         assert!(at(&answer, "/result").is_object(), "{answer}");
     }
 
+    /// Gives the memory that the process has in the machine's.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn memory_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
+    /// Waits for the end, with stdin open.
+    pub(crate) fn ended_by_itself(mut self) -> Ended {
+        self.ended()
+    }
+
     /// Closes stdin and waits for the end.
     pub(crate) fn hang_up(mut self) -> Ended {
         self.stdin = None;

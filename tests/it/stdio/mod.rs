@@ -7,6 +7,7 @@ pub(crate) mod provider;
 mod bad_input;
 mod crowd;
 mod messages;
+mod offers;
 mod panics;
 mod progress;
 // Windows has none to send to another process.

@@ -45,3 +45,15 @@ fn a_signal_breaks_a_payment_without_end_off_and_records_what_it_may_have_cost()
     assert_eq!(status, "failed");
     assert!(took < Duration::from_millis(7_500), "{took:?}");
 }
+
+/// A host that dies may leave its end of the pipe open in another process.
+#[test]
+fn a_server_whose_host_died_ends_though_its_input_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    // The shell starts the program beside a sleeper that holds the same input, and dies a second later.
+    let script = r#"exec 3<&0; sleep 60 <&3 >/dev/null 2>&1 & "$@" <&3 & sleep 1"#;
+    let program = Program::simulated(folder.path()).under(&["sh", "-c", script, "sh"]);
+    let ended = program.start().ended_by_itself();
+    assert!(ended.took < Duration::from_secs(15), "{:?}", ended.took);
+    assert!(ended.stderr.contains("whoever started this process is gone"), "{}", ended.stderr);
+}
