@@ -22,6 +22,8 @@ const MISSES: u32 = 1_500;
 /// Above every id that a client has used by then.
 const FIRST_ID: u64 = 10_000;
 const BURST: u64 = 1_000;
+const READS: u64 = 20_000;
+const AT_ONCE: u64 = 20;
 
 struct Client {
     process: Child,
@@ -32,6 +34,16 @@ struct Client {
 
 impl Client {
     fn start(folder: &Path) -> Self {
+        let mut client = Self::spawn(folder);
+        client.ask(
+            "initialize",
+            json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "bench", "version": "0" } }),
+        );
+        client.say(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
+        client
+    }
+
+    fn spawn(folder: &Path) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_ai-cost-optimizer"))
             .arg("--simulate")
             .env("COST_OPTIMIZER_DATA_DIR", folder)
@@ -43,13 +55,7 @@ impl Client {
             .expect("the binary starts");
         let input = process.stdin.take().expect("stdin is piped");
         let output = BufReader::new(process.stdout.take().expect("stdout is piped"));
-        let mut client = Self { process, input, output, next_id: 0 };
-        client.ask(
-            "initialize",
-            json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "bench", "version": "0" } }),
-        );
-        client.say(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
-        client
+        Self { process, input, output, next_id: 0 }
     }
 
     fn say(&mut self, message: &Value) {
@@ -100,6 +106,49 @@ fn report(what: &str, mut times: Vec<Duration>) {
         at(0.99),
         at(1.0)
     );
+}
+
+/// The time of a client of 2026 from the start to who we are, and of an idle server from the end of its input to its own.
+fn discoveries_and_ends() {
+    let (mut discoveries, mut ends) = (Vec::new(), Vec::new());
+    for _ in 0..STARTS {
+        let folder = tempfile::tempdir().expect("a folder");
+        let started = Instant::now();
+        let mut client = Client::spawn(folder.path());
+        let meta = json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": {},
+        });
+        let answer = client.ask("server/discover", json!({ "_meta": meta }));
+        discoveries.push(started.elapsed());
+        assert!(answer["result"]["capabilities"].is_object(), "{answer}");
+        let hung_up = Instant::now();
+        client.stop();
+        ends.push(hung_up.elapsed());
+    }
+    report("process start to server/discover", discoveries);
+    report("end of input to end of an idle process", ends);
+}
+
+/// Keeps some reads under way that touch no store.
+fn reads(client: &mut Client) {
+    let read = |id: u64| {
+        let params = json!({ "name": "cut_costs", "arguments": { "period": "7d" } });
+        json!({ "jsonrpc": "2.0", "id": id, "method": "prompts/get", "params": params })
+    };
+    let started = Instant::now();
+    for id in 0..AT_ONCE {
+        client.say(&read(FIRST_ID + id));
+    }
+    for id in AT_ONCE..READS + AT_ONCE {
+        let answer = client.read();
+        assert!(answer["result"].is_object(), "{answer}");
+        if id < READS {
+            client.say(&read(FIRST_ID + id));
+        }
+    }
+    let each = READS as f64 / started.elapsed().as_secs_f64();
+    println!("{each:.0} reads a second (prompts/get, {AT_ONCE} at once, this client included)");
 }
 
 fn starts() {
@@ -193,12 +242,14 @@ fn burst(client: &mut Client) {
 fn main() {
     let folder = tempfile::tempdir().expect("a folder");
     starts();
+    discoveries_and_ends();
     for _ in 0..3 {
         pings_and_misses(folder.path());
     }
     let mut client = Client::start(folder.path());
     client.ask("tools/list", json!({}));
     println!("idle memory before the model: {:?} MB", client.memory_mb());
+    reads(&mut client);
     burst(&mut client);
     exact_hits(&mut client);
     client.route(json!({ "prompt": "Why is the sky blue?" }));

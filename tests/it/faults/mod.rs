@@ -29,7 +29,7 @@ use self::stub::{Reached, Stub};
 use self::table::{Billed, Expected, FAULTS, Fault, Then, expected};
 use crate::store::stack::{User, user};
 
-const DEADLINE: Duration = Duration::from_secs(4);
+const DEADLINE: Duration = Duration::from_secs(6);
 /// What the program and a busy machine may add to a deadline.
 const SLACK: Duration = Duration::from_secs(3);
 /// Cases that run at the same time.
