@@ -55,7 +55,10 @@ export const GOOD = {
   },
   cost_report: {
     base: () => ({}),
-    others: () => [{ from: '2026-01-01', to: '2026-02-01T00:00:00Z', limit: 1 }, { group_by: 'tag', format: 'csv' }],
+    others: () => [
+      { from: '2026-01-01', to: '2026-02-01T00:00:00Z', limit: 1 },
+      { group_by: 'tag', format: 'csv' },
+    ],
   },
   rate_response: {
     base: async (session) => ({ request_id: (await answers(session)).cached }),
@@ -92,6 +95,7 @@ export const GOOD = {
   stop_experiment: {
     base: started,
     others: async (session) => [{ ...(await started(session)), adopt: 'now' }],
+    after: stop,
   },
   forget_cache: {
     base: () => ({ all: true, dry_run: true }),
@@ -182,7 +186,12 @@ export const MISTAKES = [
   ['start_experiment', 'a blank key', experiment({ idempotency_key: ' ' }), ['idempotency_key']],
   ['start_experiment', 'a blank name', experiment({ name: ' ' }), ['name']],
   ['start_experiment', 'a chance beyond 1', experiment({ alpha: 2 }), ['alpha', '2']],
-  ['start_experiment', 'an unknown model', experiment({ arms: [{ name: 'a' }, { name: 'b', model: 'no-such' }] }), ['no-such']],
+  [
+    'start_experiment',
+    'an unknown model',
+    experiment({ arms: [{ name: 'a' }, { name: 'b', model: 'no-such' }] }),
+    ['no-such'],
+  ],
   ['experiment_report', 'an unknown experiment', { name: 'none' }, ['`none`']],
   ['experiment_report', 'an id that is none', { name: 'none', format: 'csv', after: 'x' }, ['after', '`x`']],
   ['stop_experiment', 'an unknown experiment', { name: 'none' }, ['`none`']],

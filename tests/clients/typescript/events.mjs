@@ -104,7 +104,11 @@ async function hears(session, home) {
   const other = await home.open()
   await pay(other)
   session.check('a change by another process is told of', await until(isTold, 5), session.updates)
-  session.check('nothing else is', session.updates.every((uri) => uri === SUMMARY), session.updates)
+  session.check(
+    'nothing else is',
+    session.updates.every((uri) => uri === SUMMARY),
+    session.updates,
+  )
   await other.close('the other process')
   await pause(QUIET_MS)
   // What differs is read again, and not what the client kept.
@@ -158,15 +162,27 @@ export async function asking(home) {
     const what = JSON.stringify(answer)
     const [question] = asked.slice(before)
     const isNamed = question?.message.includes(args.name) && question.message.includes('$50')
-    session.check(`${what}: the user is asked once, by name and sum`, asked.length === before + 1 && isNamed, asked.slice(before))
+    session.check(
+      `${what}: the user is asked once, by name and sum`,
+      asked.length === before + 1 && isNamed,
+      asked.slice(before),
+    )
     const schema = question?.requestedSchema
     session.check(`${what}: the question is a yes or no`, schema?.properties?.confirm?.type === 'boolean', schema)
     const report = await session.call('experiment_report', { name: args.name })
     if (isYes) {
-      session.check(`${what} starts it`, result.structuredContent?.status === 'active' && !report.isError, textOf(result))
+      session.check(
+        `${what} starts it`,
+        result.structuredContent?.status === 'active' && !report.isError,
+        textOf(result),
+      )
       await session.call('stop_experiment', { name: args.name })
     } else {
-      session.check(`${what} starts nothing, and says so`, result.isError && /not agree/.test(textOf(result)) && report.isError, textOf(result))
+      session.check(
+        `${what} starts nothing, and says so`,
+        result.isError && /not agree/.test(textOf(result)) && report.isError,
+        textOf(result),
+      )
     }
   }
   const before = asked.length
@@ -180,6 +196,10 @@ export async function asking(home) {
   await session.close('asking')
   const other = await home.open(AT_COST)
   const result = await other.call('start_experiment', dear())
-  other.check('who cannot be asked is told what to pass', result.isError && textOf(result).includes('confirm'), textOf(result))
+  other.check(
+    'who cannot be asked is told what to pass',
+    result.isError && textOf(result).includes('confirm'),
+    textOf(result),
+  )
   await other.close('who cannot be asked')
 }

@@ -11,11 +11,23 @@ const UNKNOWN = ['metrics://weather', 'ui://ai-cost-optimizer/no-such.html', 'fi
 export async function greeting(session) {
   const { client, era } = session
   const kind = isModern(era) ? 'modern' : 'legacy'
-  session.check('the protocol version is the one of the era', client.getNegotiatedProtocolVersion() === VERSIONS[kind], client.getNegotiatedProtocolVersion())
+  session.check(
+    'the protocol version is the one of the era',
+    client.getNegotiatedProtocolVersion() === VERSIONS[kind],
+    client.getNegotiatedProtocolVersion(),
+  )
   session.check('the client takes it for the era', client.getProtocolEra() === kind, client.getProtocolEra())
   const server = client.getServerVersion()
-  session.check('the server says its name, and that it is simulated', server?.name === 'ai-cost-optimizer' && server.title?.includes('simulated'), server)
-  session.check('the server says what it is for', client.getInstructions()?.includes('route_prompt'), client.getInstructions())
+  session.check(
+    'the server says its name, and that it is simulated',
+    server?.name === 'ai-cost-optimizer' && server.title?.includes('simulated'),
+    server,
+  )
+  session.check(
+    'the server says what it is for',
+    client.getInstructions()?.includes('route_prompt'),
+    client.getInstructions(),
+  )
   if (kind === 'legacy') {
     session.check('it answers a ping', (await session.refusal(client.ping())).result !== undefined)
   } else {
@@ -41,17 +53,33 @@ async function resources(session) {
   for (const { uri, mimeType } of listed) await reads(session, uri, mimeType)
   for (const uri of UNKNOWN) {
     const { code, message } = await session.refusal(client.readResource({ uri }))
-    session.check(`${uri} is not found, by the code of the era`, code === NOT_FOUND[isModern(era) ? 'modern' : 'legacy'], { code, message })
+    session.check(
+      `${uri} is not found, by the code of the era`,
+      code === NOT_FOUND[isModern(era) ? 'modern' : 'legacy'],
+      { code, message },
+    )
   }
 }
 
 async function reads(session, uri, mimeType) {
   const { contents } = await session.client.readResource({ uri }, { cacheMode: 'bypass' })
   const [content] = contents
-  session.check(`${uri} is one content of its name`, contents.length === 1 && content.uri === uri, contents.map((each) => each.uri))
-  session.check(`${uri} has the type that is listed`, mimeType === undefined || content.mimeType === mimeType, content.mimeType)
+  session.check(
+    `${uri} is one content of its name`,
+    contents.length === 1 && content.uri === uri,
+    contents.map((each) => each.uri),
+  )
+  session.check(
+    `${uri} has the type that is listed`,
+    mimeType === undefined || content.mimeType === mimeType,
+    content.mimeType,
+  )
   const isJson = content.mimeType === 'application/json'
-  session.check(`${uri} is what its type says`, isJson ? 'as_of' in JSON.parse(content.text) : content.text !== '', content.text?.slice(0, 200))
+  session.check(
+    `${uri} is what its type says`,
+    isJson ? 'as_of' in JSON.parse(content.text) : content.text !== '',
+    content.text?.slice(0, 200),
+  )
 }
 
 async function templates(session) {
@@ -63,7 +91,11 @@ async function templates(session) {
     const names = Array.from(uriTemplate.matchAll(/\{(\w+)\}/g), ([, name]) => name)
     const missing = names.filter((name) => !(name in values))
     session.check(`${uriTemplate} is filled in here`, names.length > 0 && missing.length === 0, missing)
-    await reads(session, uriTemplate.replaceAll(/\{(\w+)\}/g, (_, name) => encodeURIComponent(values[name])), mimeType)
+    await reads(
+      session,
+      uriTemplate.replaceAll(/\{(\w+)\}/g, (_, name) => encodeURIComponent(values[name])),
+      mimeType,
+    )
     for (const name of names) await completes(session, { type: 'ref/resource', uri: uriTemplate }, name)
   }
 }
@@ -81,12 +113,17 @@ async function prompts(session) {
       const filled = Object.fromEntries(given.map((each) => [each.name, values[each.name] ?? 'anything']))
       const got = await session.refusal(client.getPrompt({ name, arguments: filled }))
       const messages = got.result?.messages ?? []
-      const isWhole = messages.length > 0 && messages.every(({ role, content }) => role && (content.type !== 'text' || content.text !== ''))
+      const isWhole =
+        messages.length > 0 &&
+        messages.every(({ role, content }) => role && (content.type !== 'text' || content.text !== ''))
       session.check(`the prompt ${name} is got with ${JSON.stringify(filled)}`, isWhole, got)
     }
     for (const argument of required) {
       const { code, message } = await session.refusal(client.getPrompt({ name, arguments: {} }))
-      session.check(`the prompt ${name} without ${argument.name} is refused`, code === INVALID_PARAMS, { code, message })
+      session.check(`the prompt ${name} without ${argument.name} is refused`, code === INVALID_PARAMS, {
+        code,
+        message,
+      })
     }
     for (const argument of args) await completes(session, { type: 'ref/prompt', name }, argument.name)
   }
@@ -115,7 +152,10 @@ async function known(session) {
   await session.call('start_experiment', {
     name,
     metric: 'cost_usd',
-    arms: [{ name: 'a', quality: 'economy' }, { name: 'b', quality: 'best' }],
+    arms: [
+      { name: 'a', quality: 'economy' },
+      { name: 'b', quality: 'best' },
+    ],
     max_requests: 100,
     eligibility: { tags: ['nobody'] },
     idempotency_key: name,

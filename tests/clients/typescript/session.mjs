@@ -91,7 +91,10 @@ export class Session {
   }
 
   call(name, args, options = {}, meta) {
-    return this.client.callTool({ name, arguments: args, ...(meta && { _meta: meta }) }, { timeout: CALL_MS, ...options })
+    return this.client.callTool(
+      { name, arguments: args, ...(meta && { _meta: meta }) },
+      { timeout: CALL_MS, ...options },
+    )
   }
 
   /** Resolves to a result, or to the message of the error and its code as the server wrote it. */
