@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { check } from '../supabase/checks.mjs'
 
 /** What Inspector ends with. */
-export const EXIT = { good: 0, refused: 1, noApp: 2, toolError: 5, badSchema: 6 }
+export const EXIT = { good: 0, refused: 1, noApp: 2, toolError: 5 }
 const CALL_MS = 60_000
 
 export class Inspector {
