@@ -23,6 +23,7 @@ mod experiments;
 mod faults;
 mod flow;
 mod forecast;
+mod install;
 mod learning;
 mod ledger;
 mod machine;
