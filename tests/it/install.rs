@@ -84,7 +84,8 @@ fn a_file_with_other_servers_keeps_every_byte_of_them() {
     assert_eq!(user.text().replacen(&written, "", 1), OTHERS);
     let backup = PathBuf::from(at(&result, "/files/0/backup").as_str().unwrap());
     assert_eq!(fs::read_to_string(&backup).unwrap(), OTHERS);
-    assert_eq!(user.others(), [backup.clone()]);
+    let others: Vec<PathBuf> = user.others().iter().map(|path| path.canonicalize().unwrap()).collect();
+    assert_eq!(others, [backup.canonicalize().unwrap()]);
     assert!(
         backup.file_name().unwrap().to_str().unwrap().starts_with("claude_desktop_config.json.bak-20"),
         "{backup:?}"
@@ -289,12 +290,14 @@ fn a_link_stays_a_link_and_its_file_is_written() {
 #[test]
 fn a_path_with_spaces_and_other_scripts_starts_from_what_is_written() {
     let user = User::with(None);
-    let folder = user.home.path().join("Prögramme — 工具 \"x\"");
+    // A link and no copy: what was written just now may still be open in a child of another test.
+    let target = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     // Windows has no quotation marks in names.
-    let folder = if cfg!(windows) { user.home.path().join("Prögramme 工具") } else { folder };
+    let folder =
+        target.path().join(if cfg!(windows) { "Prögramme 工具" } else { "Prögramme — 工具 \"x\"" });
     fs::create_dir(&folder).unwrap();
     let copy = folder.join("ai cost optimizer.exe");
-    fs::copy(env!("CARGO_BIN_EXE_ai-cost-optimizer"), &copy).unwrap();
+    fs::hard_link(env!("CARGO_BIN_EXE_ai-cost-optimizer"), &copy).unwrap();
     let install = std::process::Command::new(&copy)
         .args(["install", "--config"])
         .arg(&user.file)
@@ -304,6 +307,7 @@ fn a_path_with_spaces_and_other_scripts_starts_from_what_is_written() {
     assert!(install.status.success(), "{}", String::from_utf8_lossy(&install.stderr));
     let entry = user.entry();
     let command = at(&entry, "/command").as_str().unwrap();
+    assert!(command.contains("工具"), "{command}");
     let version = std::process::Command::new(command).arg("--version").output().unwrap();
     assert!(String::from_utf8_lossy(&version.stdout).starts_with("ai-cost-optimizer "), "{command}");
 }

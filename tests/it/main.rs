@@ -29,6 +29,7 @@ mod ledger;
 mod machine;
 mod migrate;
 mod money;
+mod packaging;
 mod prices;
 mod privacy;
 mod project_faults;
