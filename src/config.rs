@@ -15,12 +15,11 @@ use anyhow::{Context as _, bail};
 use directories::ProjectDirs;
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 use reqwest::Url;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use strum::VariantArray;
 
 use self::serving::ServingConfig;
 use self::tables::{File, MOST_USD};
-use self::variables::SECRETS;
 use crate::domain::decision::StrategyName;
 use crate::domain::limit::{Limit, SetBy};
 use crate::domain::model::ProviderId;
@@ -28,7 +27,7 @@ use crate::domain::money::Usd;
 use crate::domain::prompt::StorePrompts;
 
 pub use self::tables::{BadBudget, BudgetRow, ModelRow, PriceRow};
-pub use self::variables::{Support, VARIABLES, Variable};
+pub use self::variables::{Support, VARIABLES, Variable, is_secret};
 
 /// Whether providers are called or simulated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -127,10 +126,10 @@ pub struct Config {
 
 impl Config {
     /// Reads the environment of the process and the TOML file.
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn load(mode: Mode) -> anyhow::Result<Self> {
+        let value = |name| Some(environment(name)?.expose_secret().to_owned());
         let environment =
-            VARIABLES.iter().filter_map(|variable| Some((variable.name, std::env::var(variable.name).ok()?)));
+            VARIABLES.iter().filter_map(|variable| Some((variable.name, value(variable.name)?)));
         Self::from_environment(mode, environment.collect())
     }
 
@@ -230,6 +229,12 @@ impl Config {
     }
 }
 
+/// Gives a variable of the process as it is set there.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+pub fn environment(name: &str) -> Option<SecretString> {
+    std::env::var(name).ok().map(SecretString::from)
+}
+
 struct Values {
     mode: Mode,
     of: BTreeMap<String, String>,
@@ -282,7 +287,7 @@ impl Values {
                 continue;
             }
             if let Some(value) = self.text(name) {
-                let shown = if SECRETS.contains(name) { String::new() } else { format!("=`{value}`") };
+                let shown = if is_secret(name) { String::new() } else { format!("=`{value}`") };
                 bail!("{name}{shown} is not honoured by this version ({meaning}); hint: unset it");
             }
         }

@@ -6,6 +6,7 @@ mod doctor;
 mod experiment;
 mod export;
 mod forget;
+mod install;
 mod login;
 mod migrate;
 mod model;
@@ -91,6 +92,8 @@ enum Command {
     Logout,
     /// Bring the database of the team's project to the schema of this program; for its owner
     Migrate(migrate::MigrateArguments),
+    /// Write this program's entry into the configuration of Claude Desktop
+    Install(install::InstallArguments),
     /// Check configuration, keys, store, weights, clock, prices and models that end
     Doctor(doctor::DoctorArguments),
     /// Show what models cost and where that is from, or fetch the providers' price lists
@@ -139,6 +142,7 @@ impl Arguments {
             Some(Command::Login(arguments)) => login::login(&config, arguments, form).await,
             Some(Command::Logout) => login::logout(&config, form).await,
             Some(Command::Migrate(arguments)) => migrate::run(config, &arguments, form).await,
+            Some(Command::Install(arguments)) => install::run(&config, &arguments, form),
             Some(Command::Doctor(arguments)) => doctor::run(config, &arguments, form).await,
             Some(Command::Prices(arguments)) => prices::run(config, &arguments, form).await,
             Some(Command::CacheEval { command }) => cache_eval::run(&config, &command),

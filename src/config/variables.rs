@@ -144,7 +144,7 @@ pub const VARIABLES: [Variable; 45] = [
 ];
 
 /// Variables whose values are in no message.
-pub(super) const SECRETS: [&str; 12] = [
+const SECRETS: [&str; 12] = [
     "ANTHROPIC_API_KEY",
     "GEMINI_API_KEY",
     "GOOGLE_API_KEY",
@@ -158,3 +158,8 @@ pub(super) const SECRETS: [&str; 12] = [
     "COST_OPTIMIZER_STATE_KEY",
     "HTTPS_PROXY",
 ];
+
+/// Says whether a variable's value is in no message.
+pub fn is_secret(name: &str) -> bool {
+    SECRETS.contains(&name)
+}
