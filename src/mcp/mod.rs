@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use rmcp::ServiceExt;
 use rmcp::service::{QuitReason, ServerInitializeError};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
 use self::guard::Guard;
@@ -42,21 +43,37 @@ pub async fn serve(
     stop: CancellationToken,
     beside: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
+    serve_over(server, (tokio::io::stdin(), tokio::io::stdout()), stop, beside).await
+}
+
+/// Serves one client as [`serve`] does, over a pipe in the place of stdin and stdout: the way in for `tests/fuzz`.
+#[doc(hidden)]
+pub async fn serve_over<R, W>(
+    server: Server,
+    (input, output): (R, W),
+    stop: CancellationToken,
+    beside: impl Future<Output = ()>,
+) -> Result<(), ServeError>
+where
+    R: AsyncRead + Send + Unpin + 'static,
+    W: AsyncWrite + Send + Unpin + 'static,
+{
     let pipeline = server.pipeline().clone();
-    let result = converse(server, stop.clone(), beside).await;
+    let result = converse(server, Stdio::new(input, output), stop.clone(), beside).await;
     pipeline.settle(if stop.is_cancelled() { STOP_SETTLE } else { SETTLE }).await;
     result
 }
 
-async fn converse(
+async fn converse<R: AsyncRead + Send + Unpin + 'static>(
     server: Server,
+    stdio: Stdio<R>,
     stop: CancellationToken,
     beside: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let here = server.clone();
     let ended = here.subscriptions.ended.clone();
     let hang_up = here.pipeline().ending.hang_up.clone();
-    match Streams(server).serve(Guard::new(Stdio::new(), stop, ended, hang_up)).await {
+    match Streams(server).serve(Guard::new(stdio, stop, ended, hang_up)).await {
         Ok(running) => {
             let peer = running.peer().clone();
             let beside = async { tokio::join!(beside, here.subscriptions.watch(here.pipeline(), &peer)) };

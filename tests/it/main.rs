@@ -21,6 +21,9 @@ mod experiments;
 mod faults;
 mod flow;
 mod forecast;
+// Its server listens on a socket in a folder.
+#[cfg(unix)]
+mod fuzz;
 mod learning;
 mod ledger;
 mod machine;

@@ -370,6 +370,12 @@ impl Store for SupabaseStore {
     }
 }
 
+/// Says how a message of Realtime is written, and what it means: the way in for `tests/fuzz`.
+#[doc(hidden)]
+pub fn realtime_says(text: &str) -> Option<(String, String)> {
+    realtime::says(text)
+}
+
 /// Words an instant as PostgreSQL reads it; one before the year 1 is the beginning of that year.
 fn instant(time: Timestamp) -> Timestamp {
     const YEAR_1: i64 = -62_135_596_800;
