@@ -59,12 +59,13 @@ fn verify(token: &str, keys: &[u8]) {
         let Ok(verified) = verified else { return };
         assert_eq!(verified.bearer.expose_secret(), token);
         assert!(user.is_ok_and(|user| user == verified.user));
-        let part = |place: usize| -> Value {
+        // What the program has no use for may be no text.
+        let part = |place: usize| -> Option<Value> {
             let part = token.split('.').nth(place).expect("a token has parts");
             let json = BASE64_URL_SAFE_NO_PAD.decode(part).expect("its parts are base64");
-            serde_json::from_slice(&json).expect("its parts are JSON")
+            serde_json::from_str(&String::from_utf8_lossy(&json)).ok()
         };
-        let (header, claims) = (part(0), part(1));
+        let (Some(header), Some(claims)) = (part(0), part(1)) else { return };
         assert_eq!(claims["role"], "authenticated", "{claims}");
         let named = claims["sub"].as_str().and_then(|sub| sub.parse::<UserId>().ok());
         assert_eq!(named, Some(verified.user), "{claims}");
