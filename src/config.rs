@@ -27,7 +27,7 @@ use crate::domain::money::Usd;
 use crate::domain::prompt::StorePrompts;
 
 pub use self::tables::{BadBudget, BudgetRow, ModelRow, PriceRow};
-pub use self::variables::{Support, VARIABLES, Variable, is_secret};
+pub use self::variables::{Support, VARIABLES, Variable, environment, is_secret};
 
 /// Whether providers are called or simulated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -227,12 +227,6 @@ impl Config {
             Mode::Simulate => "simulated.sqlite3",
         })
     }
-}
-
-/// Gives a variable of the process as it is set there.
-#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
-pub fn environment(name: &str) -> Option<SecretString> {
-    std::env::var(name).ok().map(SecretString::from)
 }
 
 struct Values {

@@ -1,5 +1,7 @@
 //! The variables: one table, from which the README's is checked and the unknown are refused.
 
+use secrecy::SecretString;
+
 /// Whether this version does what a variable says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Support {
@@ -162,4 +164,10 @@ const SECRETS: [&str; 12] = [
 /// Says whether a variable's value is in no message.
 pub fn is_secret(name: &str) -> bool {
     SECRETS.contains(&name)
+}
+
+/// Gives a variable of the process as it is set there.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+pub fn environment(name: &str) -> Option<SecretString> {
+    std::env::var(name).ok().map(SecretString::from)
 }

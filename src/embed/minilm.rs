@@ -9,8 +9,9 @@ use candle_core::utils::{cuda_is_available, metal_is_available};
 use candle_core::{DType, Device, DeviceLocation, Tensor};
 use candle_nn::VarBuilder;
 use candle_transformers::models::bert::{BertModel, Config};
+use serde_json::Value;
 use strum::{Display, EnumString, VariantArray};
-use tokenizers::{Encoding, Tokenizer, TruncationParams};
+use tokenizers::{Encoding, PostProcessor as _, Tokenizer, TruncationParams};
 
 use super::weights::Weights;
 use super::{EmbedError, Embedded, Embedder};
@@ -110,6 +111,10 @@ impl MiniLm {
         if config.hidden_size != DIMENSIONS {
             return Err(unusable(format!("it has {} dimensions, not {DIMENSIONS}", config.hidden_size)));
         }
+        // Candle divides by it without a look.
+        if config.num_attention_heads == 0 {
+            return Err(unusable("it has no attention heads".to_owned()));
+        }
         let read_limit = READ_LIMIT.min(config.max_position_embeddings);
         let tokenizer =
             tokenizer_for_one(&tokenizer, read_limit).map_err(|error| unusable(error.to_string()))?;
@@ -170,7 +175,14 @@ impl fmt::Debug for MiniLm {
 
 /// Reads a tokenizer; the file of MiniLM pads to 128 and cuts at 128, which is not what we want.
 fn tokenizer_for_one(json: &[u8], read_limit: usize) -> tokenizers::Result<Tokenizer> {
+    // The crate panics where the part about its decoder is no JSON.
+    serde_json::from_slice::<Value>(json)?;
     let mut tokenizer = Tokenizer::from_bytes(json)?;
+    // Nor does it look before it subtracts the special tokens from the limit.
+    let special = tokenizer.get_post_processor().map_or(0, |processor| processor.added_tokens(false));
+    if special >= read_limit {
+        return Err(format!("it adds {special} special tokens to a text of at most {read_limit}").into());
+    }
     tokenizer.with_padding(None);
     tokenizer.with_truncation(Some(TruncationParams { max_length: read_limit, ..Default::default() }))?;
     Ok(tokenizer)

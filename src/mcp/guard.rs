@@ -86,6 +86,9 @@ impl<T> Guard<T> {
         hang_up: CancellationToken,
         server: &Implementation,
     ) -> Self {
+        // Its picture is for the first answer alone.
+        let mut server = server.clone();
+        server.icons = None;
         let server = serde_json::to_value(server).unwrap_or_default();
         let in_flight = Arc::default();
         Self { inner, stop, ended, hang_up, has_started: false, ends_at: None, in_flight, server }

@@ -25,6 +25,7 @@ use std::time::Duration;
 
 use rmcp::ServiceExt;
 use rmcp::service::{QuitReason, ServerInitializeError};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
 use self::guard::Guard;
@@ -50,14 +51,30 @@ pub async fn serve(
     stop: CancellationToken,
     beside: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
+    serve_over(server, (tokio::io::stdin(), tokio::io::stdout()), stop, beside).await
+}
+
+/// Serves one client as [`serve`] does, over a pipe in the place of stdin and stdout: the way in for `tests/fuzz`.
+#[doc(hidden)]
+pub async fn serve_over<R, W>(
+    server: Server,
+    (input, output): (R, W),
+    stop: CancellationToken,
+    beside: impl Future<Output = ()>,
+) -> Result<(), ServeError>
+where
+    R: AsyncRead + Send + Unpin + 'static,
+    W: AsyncWrite + Send + Unpin + 'static,
+{
     let pipeline = server.pipeline().clone();
-    let result = converse(server, stop.clone(), beside).await;
+    let result = converse(server, Stdio::new(input, output), stop.clone(), beside).await;
     pipeline.settle(if stop.is_cancelled() { STOP_SETTLE } else { SETTLE }).await;
     result
 }
 
-async fn converse(
+async fn converse<R: AsyncRead + Send + Unpin + 'static>(
     server: Server,
+    stdio: Stdio<R>,
     stop: CancellationToken,
     beside: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
@@ -65,7 +82,7 @@ async fn converse(
     let ended = here.subscriptions.ended.clone();
     let hang_up = here.pipeline().ending.hang_up.clone();
     let implementation = server.implementation();
-    let guard = Guard::new(Stdio::new(), stop, ended, hang_up, &implementation);
+    let guard = Guard::new(stdio, stop, ended, hang_up, &implementation);
     match Streams(server).serve(guard).await {
         Ok(running) => {
             let peer = running.peer().clone();

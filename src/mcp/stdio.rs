@@ -11,7 +11,7 @@ use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Stdin};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
@@ -24,9 +24,9 @@ const KEPT_CAPACITY: usize = 64 * 1024;
 
 type Line = (Vec<u8>, Option<oneshot::Sender<io::Result<()>>>);
 
-/// stdin and stdout as a transport.
-pub(super) struct Stdio {
-    input: BufReader<Stdin>,
+/// stdin and stdout, or what stands in their place, as a transport.
+pub(super) struct Stdio<R> {
+    input: BufReader<R>,
     line: Vec<u8>,
     /// The rest of a line that is too long is being skipped.
     is_skipping: bool,
@@ -34,19 +34,13 @@ pub(super) struct Stdio {
     writer: TaskTracker,
 }
 
-impl Stdio {
-    pub(super) fn new() -> Self {
+impl<R: AsyncRead + Send + Unpin> Stdio<R> {
+    pub(super) fn new(input: R, stdout: impl AsyncWrite + Send + Unpin + 'static) -> Self {
         let (output, lines) = mpsc::channel(OUT_QUEUE);
         let writer = TaskTracker::new();
-        writer.spawn(write_lines(lines));
+        writer.spawn(write_lines(lines, stdout));
         writer.close();
-        Self {
-            input: BufReader::new(tokio::io::stdin()),
-            line: Vec::new(),
-            is_skipping: false,
-            output,
-            writer,
-        }
+        Self { input: BufReader::new(input), line: Vec::new(), is_skipping: false, output, writer }
     }
 
     /// Reads up to the end of a line; `None` at the end of input.
@@ -92,7 +86,7 @@ impl Stdio {
 
 struct TooLong;
 
-impl Transport<RoleServer> for Stdio {
+impl<R: AsyncRead + Send + Unpin> Transport<RoleServer> for Stdio<R> {
     type Error = io::Error;
 
     fn send(
@@ -191,8 +185,7 @@ fn to_line(message: &TxJsonRpcMessage<RoleServer>) -> io::Result<Vec<u8>> {
     Ok(line)
 }
 
-async fn write_lines(mut lines: mpsc::Receiver<Line>) {
-    let mut stdout = tokio::io::stdout();
+async fn write_lines(mut lines: mpsc::Receiver<Line>, mut stdout: impl AsyncWrite + Unpin) {
     while let Some((line, written)) = lines.recv().await {
         let result = match stdout.write_all(&line).await {
             Ok(()) => stdout.flush().await,

@@ -169,6 +169,15 @@ impl Pipeline {
     pub async fn tighten_budget(&self, limit: Limit) -> Result<Vec<Standing>, BudgetError> {
         let now = Timestamp::now();
         let in_force = self.budgets(now).await?;
+        // Who says the same again has said it.
+        let is_it = |limit_in_force: &Limit| {
+            limit_in_force.set_by == limit.set_by
+                && limit_in_force.is_as_tight_as(&limit)
+                && limit.is_as_tight_as(limit_in_force)
+        };
+        if in_force.iter().any(|standing| is_it(&standing.limit)) {
+            return Ok(in_force);
+        }
         if let Some(tighter) = in_force.into_iter().find(|standing| standing.limit.is_as_tight_as(&limit)) {
             return Err(BudgetError::NotTighter(tighter.limit));
         }

@@ -180,6 +180,11 @@ fn a_model_can_tighten_and_never_loosen_and_a_person_can_do_both() {
     }
     let tightened = conversation.done("set_budget", &set(5.0, "downgrade"));
     assert_eq!((at(&tightened, "/limit_usd"), at(&tightened, "/remaining_usd")), (&json!(5.0), &json!(5.0)));
+    assert_eq!(
+        conversation.done("set_budget", &set(5.0, "downgrade")),
+        tightened,
+        "the same again is no error"
+    );
     assert_eq!(budgets(&mut conversation).as_array().unwrap().len(), 2, "each counts by itself");
     let refused = conversation.refused("set_budget", &set(6.0, "downgrade"));
     assert!(refused.contains("$5.00 a month (downgrade, set by tool)"), "{refused}");

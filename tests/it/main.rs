@@ -26,6 +26,9 @@ mod experiments;
 mod faults;
 mod flow;
 mod forecast;
+// Its server listens on a socket in a folder.
+#[cfg(unix)]
+mod fuzz;
 mod install;
 mod learning;
 mod ledger;

@@ -85,7 +85,9 @@ impl Server {
     ) -> CallToolResponse {
         let seal = self.seal.as_ref();
         let is_ours = || seal.is_some_and(|seal| seal.holds(TOOL, &arguments, QUESTION, said.state()));
-        if said.responses.is_some() && !is_ours() {
+        // What answers no question of ours says nothing.
+        let said_now = said.responses.as_ref().and_then(|responses| responses.get(QUESTION));
+        if said_now.is_some() && !is_ours() {
             return refused(UNSEALED).into();
         }
         let sealed = seal.map(|seal| seal.seal(TOOL, &arguments, QUESTION));
@@ -93,10 +95,8 @@ impl Server {
             Ok(start) => start,
             Err(problem) => return refused(problem).into(),
         };
-        let start = match &said.responses {
-            Some(said) if said.get(QUESTION).is_some_and(is_yes) => {
-                Start { consent: Consent::Given, ..start }
-            }
+        let start = match said_now {
+            Some(said) if is_yes(said) => Start { consent: Consent::Given, ..start },
             Some(_) => return declined().into(),
             None => start,
         };
@@ -105,8 +105,10 @@ impl Server {
             Err(refusal) => refusal,
         };
         let ExperimentError::Unconfirmed { spend } = refusal else { return refused(refusal).into() };
-        let can_ask = context.client_capabilities().is_some_and(|client| client.elicitation.is_some());
-        if !can_ask {
+        let elicitation = context.client_capabilities().and_then(|client| client.elicitation);
+        // One that names no kind of question takes forms, as all did once.
+        let takes_forms = elicitation.is_some_and(|can| can.form.is_some() || can.url.is_none());
+        if !takes_forms {
             return refused(refusal).into();
         }
         let question = format!("Experiment `{}` may spend {spend}. Start it?", start.definition.name);
@@ -150,7 +152,8 @@ fn is_yes(said: &Value) -> bool {
 
 /// Has a client of the new era ask, and call again with the answer.
 fn ask_by_result(message: String, sealed: Option<String>) -> Option<CallToolResponse> {
-    let requested_schema = ElicitationSchema::from_type::<Agreement>().ok()?;
+    let mut requested_schema = ElicitationSchema::from_type::<Agreement>().ok()?;
+    (requested_schema.schema, requested_schema.description) = (None, None);
     let question = ElicitRequestParams::FormElicitationParams { meta: None, message, requested_schema };
     let mut questions = InputRequests::new();
     questions.insert(QUESTION.to_owned(), InputRequest::Elicitation(ElicitRequest::new(question)));

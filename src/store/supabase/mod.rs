@@ -31,7 +31,7 @@ use self::outbox::Outbox;
 use self::outcomes::{DayRow, OutcomeRow, RoutingRow};
 use self::rest::{Patience, Rest};
 use self::rows::{BoughtRow, EntryRow, RequestRow, Unreadable, hex, vector};
-use self::sums::{DoubtRow, ReportRow, StatsRow};
+use self::sums::{ReportRow, StatsRow};
 use super::{
     Ask, Begun, ExactQuery, ForgetMode, NearestQuery, Recorded, RequestsQuery, Started, Store, StoreError,
 };
@@ -45,7 +45,7 @@ use crate::domain::money::Usd;
 use crate::domain::outcome::{DayOfModel, KeptRouting, Outcome, OutcomeQuery};
 use crate::domain::rating::{Rating, RatingEffect, Score};
 use crate::domain::record::{CacheEntry, Forget, Neighbour, RequestRecord, StoredEmbedding};
-use crate::domain::report::{CacheStats, Doubt, Report, ReportQuery};
+use crate::domain::report::{CacheStats, Report, ReportQuery};
 use crate::experiments::definition::Metric;
 use crate::experiments::lifecycle::{Change, Kept, Which};
 use crate::experiments::outcomes::Outcome as ExperimentOutcome;
@@ -338,9 +338,7 @@ impl Store for SupabaseStore {
         let groups = row.groups.into_iter().map(Into::into).collect();
         let mut report = Report { totals: row.totals.into(), groups, saved_between: None };
         if report.totals.estimated_requests > 0 {
-            let arguments = json!({ "from_time": instant(query.from), "to_time": instant(query.to) });
-            let doubt: DoubtRow = self.call("saving_range", &arguments, Patience::Report).await?;
-            report.saved_between = Some(Doubt::from(doubt).around(report.totals.saved));
+            report.saved_between = Some(self.doubt(query).await?.around(report.totals.saved));
         }
         Ok(report)
     }
@@ -379,6 +377,12 @@ impl Store for SupabaseStore {
             self.call("get_user_cache_stats", &json!({ "as_of": now }), Patience::Report).await?;
         Ok(rows.into_iter().next().ok_or(Unreadable("statistics"))?.into())
     }
+}
+
+/// Says how a message of Realtime is written, and what it means: the way in for `tests/fuzz`.
+#[doc(hidden)]
+pub fn realtime_says(text: &str) -> Option<(String, String)> {
+    realtime::says(text)
 }
 
 /// Words an instant as PostgreSQL reads it; one before the year 1 is the beginning of that year.

@@ -1,9 +1,13 @@
 //! The sums that the project's functions `cost_report` and `get_user_cache_stats` give.
 
 use serde::Deserialize;
+use serde_json::json;
 
+use super::rest::Patience;
+use super::{SupabaseStore, instant};
 use crate::domain::money::Usd;
-use crate::domain::report::{CacheStats, Doubt, Group, Totals};
+use crate::domain::report::{CacheStats, Doubt, Group, ReportQuery, Totals};
+use crate::store::StoreError;
 
 /// What `cost_report` gives.
 #[derive(Debug, Deserialize)]
@@ -66,7 +70,7 @@ impl From<GroupRow> for Group {
 
 /// What `saving_range` gives.
 #[derive(Debug, Clone, Copy, Deserialize)]
-pub(super) struct DoubtRow {
+struct DoubtRow {
     below_pico: i64,
     above_pico: i64,
 }
@@ -74,6 +78,15 @@ pub(super) struct DoubtRow {
 impl From<DoubtRow> for Doubt {
     fn from(row: DoubtRow) -> Self {
         (Usd::from_pico(row.below_pico), Usd::from_pico(row.above_pico)).into()
+    }
+}
+
+impl SupabaseStore {
+    /// Reads how far the savings of a time may be off.
+    pub(super) async fn doubt(&self, query: ReportQuery) -> Result<Doubt, StoreError> {
+        let arguments = json!({ "from_time": instant(query.from), "to_time": instant(query.to) });
+        let row: DoubtRow = self.call("saving_range", &arguments, Patience::Report).await?;
+        Ok(row.into())
     }
 }
 

@@ -138,3 +138,33 @@ fn a_state_that_was_tampered_with_or_is_of_another_call_starts_nothing() {
         "{complaint}"
     );
 }
+
+#[test]
+fn a_client_without_forms_is_shown_no_form_and_what_answers_nothing_is_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let provider = Provider::quick();
+    let mut conversation = Program::local(folder.path(), &provider).start();
+    let mut asked = |arguments: Value, responses: Option<Value>, able: &Value| {
+        let mut params = json!({ "name": "start_experiment", "arguments": arguments });
+        if let Some(responses) = responses {
+            params["inputResponses"] = responses;
+        }
+        let id = conversation.modern_able("tools/call", params, able);
+        at(&conversation.answer(&id), "/result").clone()
+    };
+    let (urls, forms) = (json!({ "elicitation": { "url": {} } }), json!({ "elicitation": {} }));
+    let refused = asked(dear(false), None, &urls);
+    assert!(
+        at(&refused, "/content/0/text").as_str().unwrap().contains("hint: pass confirm: true"),
+        "{refused}"
+    );
+    let other = json!({ "other": { "action": "accept" } });
+    let again = asked(dear(false), Some(other), &forms);
+    assert_eq!(at(&again, "/resultType"), "input_required", "{again}");
+    let schema = at(&again, "/inputRequests/confirm/params/requestedSchema");
+    assert_eq!((schema.get("$schema"), schema.get("description")), (None, None), "{schema}");
+    let mut cheap = dear(false);
+    cheap["max_spend_usd"] = json!(1);
+    let started = asked(cheap, Some(json!({})), &forms);
+    assert_eq!(at(&started, "/structuredContent/status"), "active", "{started}");
+}

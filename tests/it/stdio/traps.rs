@@ -192,11 +192,26 @@ fn what_is_not_offered_is_a_protocol_error() {
             ("tools/call", json!({ "name": 7 }), -32_602),
             ("tools/call", json!({ "name": "cost_report", "arguments": [1] }), -32_602),
             ("logging/setLevel", json!({ "level": "loud" }), -32_602),
+            ("tools/list", json!({ "cursor": "nowhere" }), -32_602),
+            ("resources/list", json!({ "cursor": "nowhere" }), -32_602),
         ] {
             let id = conversation.request(method, &params);
             let answer = conversation.answer(&id);
             assert_eq!(at(&answer, "/error/code"), code, "{method}: {answer}");
         }
+        conversation.ping();
+    });
+}
+
+#[test]
+fn what_the_new_era_has_no_more_is_not_found() {
+    check(|conversation| {
+        for (method, params) in [("ping", json!({})), ("logging/setLevel", json!({ "level": "info" }))] {
+            let id = conversation.modern(method, params);
+            let answer = conversation.answer(&id);
+            assert_eq!(at(&answer, "/error/code"), -32_601, "{method}: {answer}");
+        }
+        conversation.initialize("2025-11-25");
         conversation.ping();
     });
 }

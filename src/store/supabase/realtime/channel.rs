@@ -214,7 +214,7 @@ fn wishes(token: &UserToken) -> Value {
 }
 
 /// Reads a refusal by its first words; what follows may tell of anything and is left out.
-fn end_of(reason: &str) -> End {
+pub(super) fn end_of(reason: &str) -> End {
     if reason.contains("InvalidJWTExpiration") || reason.contains("Token has expired") {
         return End::Expired;
     }

@@ -14,6 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::time::{Instant, sleep_until};
 
 use self::channel::{Channel, End};
+use self::frame::{Frame, Meaning};
 use crate::auth::{Auth, AuthError, Project, UserToken};
 
 /// Each look is a request of the project's.
@@ -47,6 +48,19 @@ pub(super) fn changes(client: Client, project: Project, auth: Auth) -> BoxStream
         Some(((), listener))
     })
     .boxed()
+}
+
+/// Says a message as it would be written, and what it means; `None` for what is no message.
+pub(super) fn says(text: &str) -> Option<(String, String)> {
+    let frame: Frame = serde_json::from_str(text).ok()?;
+    let meaning = match frame.meaning() {
+        Meaning::Reply { refusal: Some(reason), .. } | Meaning::Complaint(reason) => {
+            format!("{:?}", channel::end_of(&reason))
+        }
+        Meaning::Reply { refusal: None, .. } => "Granted".to_owned(),
+        other => format!("{other:?}"),
+    };
+    Some((serde_json::to_string(&frame).ok()?, meaning))
 }
 
 /// Who listens for one stream.

@@ -1,0 +1,4 @@
+//! Feeds the answers of Ollama to the program, as `tests/fuzz/src` says.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| fuzz::feed("ollama", bytes));

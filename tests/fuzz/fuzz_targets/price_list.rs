@@ -1,0 +1,4 @@
+//! Feeds price lists from the network to the program, as `tests/fuzz/src` says.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| fuzz::feed("price_list", bytes));

@@ -1,0 +1,4 @@
+//! Feeds prompts and answers to the program, as `tests/fuzz/src` says.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| fuzz::feed("prompt", bytes));
