@@ -60,6 +60,13 @@ fn every_bill_outlives_the_process_that_ran_it_up() {
                 (number, conversation.begin("route_prompt", &arguments))
             })
             .collect();
+        // Now and then one is over, however busy the machine is.
+        if let Some((number, id)) = ids.first().filter(|_| kill % 2 == 1) {
+            let first = conversation.answer(id);
+            if at(&first, "/result/structuredContent/source") == "provider" {
+                answered.insert(*number);
+            }
+        }
         std::thread::sleep(Duration::from_millis(random.u64(0..400)));
         let ended = conversation.signal("KILL");
         assert_eq!(ended.code, None);

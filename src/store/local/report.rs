@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, Transaction, TransactionBehavior, named_params, params};
 
-use super::periods::{Pieces, cut};
+use super::periods::{Pieces, QUARTER, cut};
 use crate::domain::ids::UserId;
 use crate::domain::money::Usd;
 use crate::domain::report::{CacheStats, Doubt, Group, GroupBy, Report, ReportQuery, Totals};
@@ -26,7 +26,7 @@ const UNFINISHED: &str =
 pub(super) fn cost_report(connection: &mut Connection, query: ReportQuery) -> rusqlite::Result<Report> {
     // Totals and groups are of one moment, whatever is written meanwhile.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
-    let pieces = cut((query.from.as_microsecond(), query.to.as_microsecond()));
+    let pieces = cut((query.from.as_microsecond(), end(&transaction, query.to.as_microsecond())?));
     let groups = match query.group_by {
         Some(group_by) => sums_by(&transaction, pieces, split_of(group_by))?,
         None => BTreeMap::new(),
@@ -50,6 +50,15 @@ pub(super) fn cost_report(connection: &mut Connection, query: ReportQuery) -> ru
         _ => Some(doubt(&transaction, query)?.around(totals.saved)),
     };
     Ok(Report { totals, groups, saved_between })
+}
+
+/// Gives the end of the quarter for a time after which there is nothing, so that the sums of the quarter that runs count
+/// as they are: its rows may be millions.
+fn end(transaction: &Transaction<'_>, to: i64) -> rusqlite::Result<i64> {
+    let has_later: bool = transaction
+        .prepare_cached("select exists (select 1 from requests where user_id = ?1 and created_at >= ?2)")?
+        .query_row(params![UserId::LOCAL.to_string(), to], |row| row.get(0))?;
+    Ok(if has_later { to } else { to.saturating_add((-to).rem_euclid(QUARTER)) })
 }
 
 /// Reads how far the savings of a time may be off.
