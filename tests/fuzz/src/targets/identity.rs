@@ -126,14 +126,10 @@ pub(super) fn database_url(bytes: &[u8]) {
     let user = text.split_once("://").and_then(|(_, rest)| rest.rsplit_once('@')).map(|(user, _)| user);
     let Some((_, password)) = user.and_then(|user| user.split_once(':')) else { return };
     for piece in password.split(|character: char| !character.is_ascii_alphanumeric()) {
-        // A piece that stands elsewhere too may be told from there, and our own words are no secret.
-        let is_secret = piece.len() >= 6 && text.matches(piece).count() == 1;
-        let is_ours = ["postgresql", "password", "sslmode", "database"]
-            .iter()
-            .any(|word| word.contains(&piece.to_lowercase()));
-        assert!(
-            !is_secret || is_ours || !words.to_lowercase().contains(&piece.to_lowercase()),
-            "{words} tells {piece}"
-        );
+        // A piece that stands elsewhere too may be told from there, and one without a digit may be a word of ours.
+        let is_secret = piece.len() >= 6
+            && piece.bytes().any(|byte| byte.is_ascii_digit())
+            && text.matches(piece).count() == 1;
+        assert!(!is_secret || !words.contains(piece), "{words} tells {piece}");
     }
 }
