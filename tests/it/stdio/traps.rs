@@ -212,8 +212,6 @@ fn what_the_new_era_has_no_more_is_not_found() {
             let answer = conversation.answer(&id);
             assert_eq!(at(&answer, "/error/code"), -32_601, "{method}: {answer}");
         }
-        conversation.initialize("2025-11-25");
-        conversation.ping();
     });
 }
 
