@@ -40,7 +40,7 @@ impl Wanted {
     /// Sends warnings, where the client of a request wants them.
     pub(super) async fn warn(&self, context: &RequestContext<RoleServer>, warnings: &[String]) {
         let level = LoggingLevel::Warning;
-        if !self.level(context).is_some_and(|least| least as u8 <= level as u8) {
+        if self.level(context).is_none_or(|least| least as u8 > level as u8) {
             return;
         }
         for warning in warnings {
