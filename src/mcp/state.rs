@@ -74,7 +74,7 @@ mod tests {
         assert!(!holds(&seal, "set_budget", &asked, "confirm", &sealed));
         assert!(!holds(&seal, "start_experiment", &asked, "spend", &sealed));
         assert!(!holds(&other, "start_experiment", &asked, "confirm", &sealed));
-        let mut tampered = sealed.clone().into_bytes();
+        let mut tampered = sealed.into_bytes();
         let last = tampered.len() - 1;
         tampered[last] ^= 1;
         for odd in
