@@ -47,6 +47,23 @@ export async function checkLate({ frame, server, calls }) {
   check('an answer that is late changes nothing', calls.length === before + 2 && after === covered, [covered, after])
 }
 
+/** Waits until the browser has told the page's observers whether it is in sight. */
+function noticed(frame, isInSight) {
+  return frame.evaluate(
+    (wanted) =>
+      new Promise((resolve) => {
+        // Older observers, as the page's own, are told first.
+        const observer = new IntersectionObserver((entries) => {
+          if (entries.at(-1).isIntersecting !== wanted) return
+          observer.disconnect()
+          resolve()
+        })
+        observer.observe(document.body)
+      }),
+    isInSight,
+  )
+}
+
 /** Time passes faster here than outside. */
 export async function checkLive({ page, frame, calls, server }, client) {
   const callsWithin = async (pause_ms) => {
@@ -78,6 +95,7 @@ export async function checkLive({ page, frame, calls, server }, client) {
     )
   await hide(true)
   await page.evaluate(() => scrollTo(0, 0))
+  await noticed(frame, false)
   check('out of sight it does not', (await callsWithin(3 * PAUSE_MS)) === 0, calls.length)
   const before = calls.length
   await hide(false)
