@@ -249,6 +249,12 @@ pub struct Definition {
 impl Definition {
     /// The chance of a false claim where none is given.
     pub const DEFAULT_ALPHA: f64 = 0.05;
+
+    /// Whether both ask for the same; where intervals are tightest may have been settled by what was known of the past.
+    pub fn asks_the_same(&self, other: &Self) -> bool {
+        let unsettled = |definition: &Self| Self { tightest_at: None, ..definition.clone() };
+        unsettled(self) == unsettled(other)
+    }
 }
 
 const fn one() -> f64 {

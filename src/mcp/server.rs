@@ -28,6 +28,7 @@ use super::schema::{portable, portable_output};
 use super::state::Seal;
 use super::subscriptions::{Subscriptions, failed, known};
 use super::tools::refused;
+use super::words::clean_line;
 use super::{completions, dashboard, metrics, prompts, templates};
 use crate::config::serving::ServingConfig;
 use crate::pipeline::Pipeline;
@@ -39,6 +40,8 @@ two ways is better, experiment_report for what it proves so far, and set_budget 
 
 /// How long clients may keep the list of tools, which never changes while the program runs.
 const LIST_TTL_MS: u64 = 3_600_000;
+/// Characters of an unknown name that are said again.
+const NAME_CHARS: usize = 64;
 
 /// A falling line: what is spent.
 const ICON: &str = "data:image/svg+xml;base64,PHN2ZyB4bWxucz0iaHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmciIHZpZXdCb3g9IjAgMCAzMiAzMiI+PHJlY3Qgd2lkdGg9IjMyIiBoZWlnaHQ9IjMyIiByeD0iNyIgZmlsbD0iIzAwNzJiMiIvPjxwYXRoIGQ9Ik02IDhsOCA4IDQtNCA4IDEwbS02IDFoN3YtNyIgZmlsbD0ibm9uZSIgc3Ryb2tlPSIjZmZmIiBzdHJva2Utd2lkdGg9IjMiIHN0cm9rZS1saW5lY2FwPSJyb3VuZCIgc3Ryb2tlLWxpbmVqb2luPSJyb3VuZCIvPjwvc3ZnPg==";
@@ -123,9 +126,7 @@ impl Server {
         let tools = Arc::make_mut(&mut self.tools);
         if let Some(wanted) = &serving.tools {
             if let Some(name) = wanted.iter().find(|name| !tools.map.contains_key(name.as_str())) {
-                let mut known: Vec<&str> = tools.map.keys().map(AsRef::as_ref).collect();
-                known.sort_unstable();
-                return Err(BadOffer::UnknownTool { name: name.clone(), known: known.join(", ") });
+                return Err(BadOffer::UnknownTool { name: name.clone(), known: names(tools) });
             }
             tools.map.retain(|name, _| wanted.iter().any(|wanted| wanted == name));
         }
@@ -160,6 +161,13 @@ impl Server {
     pub fn tools(&self) -> Vec<Tool> {
         self.tools.list_all()
     }
+}
+
+/// Names the tools.
+fn names(tools: &ToolRouter<Server>) -> String {
+    let mut names: Vec<&str> = tools.map.keys().map(AsRef::as_ref).collect();
+    names.sort_unstable();
+    names.join(", ")
 }
 
 /// Gives the span that a call belongs to, where its client says so (W3C trace context).
@@ -233,6 +241,12 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let name = request.name.clone();
+        if !self.tools.map.contains_key(&name) {
+            // rmcp does not say which.
+            let name: String = clean_line(&name).chars().take(NAME_CHARS).collect();
+            let known = names(&self.tools);
+            return Err(ErrorData::invalid_params(format!("no tool is named `{name}`; hint: {known}"), None));
+        }
         let span = tracing::info_span!("tools/call", tool.name = %name, trace.parent = traceparent(&context));
         let call = async {
             let started = Instant::now();

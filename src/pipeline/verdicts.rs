@@ -33,6 +33,11 @@ pub enum ExperimentError {
     Unconfirmed { spend: Usd },
     #[error("an experiment is named `{0}` already; hint: choose another name")]
     NameTaken(String),
+    #[error(
+        "idempotency_key began experiment `{0}`, which is another; hint: choose another key, or repeat its \
+         arguments"
+    )]
+    KeyTaken(String),
     #[error("experiment `{by}` tests {knob} already; hint: stop it first, or test something else")]
     KnobTaken { knob: String, by: String },
     #[error("no experiment is named `{name}`; {}", known_names(.known))]
@@ -109,10 +114,14 @@ impl Pipeline {
             adopted: None,
             idempotency_key,
         };
+        let asked = kept.experiment.definition();
         let started = self.store.start_experiment(kept.clone()).await?;
         self.experiments.forget();
         match started {
             Started::New => Ok(Launch { kept, outlook, is_repeated: false }),
+            Started::Before(before) if !before.experiment.definition().asks_the_same(asked) => {
+                Err(ExperimentError::KeyTaken(before.name().to_owned()))
+            }
             Started::Before(kept) => Ok(Launch { kept: *kept, outlook, is_repeated: true }),
             Started::NameTaken => Err(ExperimentError::NameTaken(kept.name().to_owned())),
             Started::KnobTaken { knob, by } => Err(ExperimentError::KnobTaken { knob, by }),

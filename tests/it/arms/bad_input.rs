@@ -67,6 +67,11 @@ fn what_is_in_the_way_of_a_start_or_a_stop_is_named() {
     assert_eq!(at(&again, "/experiment_id"), at(&first, "/experiment_id"));
     assert_eq!((at(&again, "/repeated"), at(&first, "/repeated").is_null()), (&json!(true), true));
     for (tool, arguments, words) in [
+        (
+            "start_experiment",
+            with(keyed, json!({ "minimum_effect": 0.5 })),
+            "idempotency_key began experiment `x`, which is another",
+        ),
         ("start_experiment", between("cheap", "alike"), "an experiment is named `x` already"),
         (
             "start_experiment",

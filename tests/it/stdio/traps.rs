@@ -199,6 +199,10 @@ fn what_is_not_offered_is_a_protocol_error() {
             let answer = conversation.answer(&id);
             assert_eq!(at(&answer, "/error/code"), code, "{method}: {answer}");
         }
+        let id = conversation.request("tools/call", &json!({ "name": "no\u{202e}_such_tool" }));
+        let answer = conversation.answer(&id);
+        let said = at(&answer, "/error/message").as_str().unwrap();
+        assert!(said.starts_with("no tool is named `no_such_tool`; hint: cost_report, "), "{said}");
         conversation.ping();
     });
 }
