@@ -2,7 +2,7 @@
 //! unsettled; nothing else is.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ai_cost_optimizer::cache::scope::prompt_sha256;
 use ai_cost_optimizer::domain::prompt::{Prompt, RouteRequest};
@@ -14,7 +14,9 @@ use crate::stdio::provider::Provider;
 
 /// Requests between two kills.
 const AT_ONCE: u32 = 1_000;
-const LIMIT_USD: f64 = 100.0;
+const LIMIT_USD: f64 = 100_000.0;
+/// How long a reservation lives at least.
+const RESERVED: Duration = Duration::from_secs(60);
 
 fn prompt(number: u32) -> String {
     format!("What is {number} plus one?")
@@ -69,6 +71,7 @@ fn every_bill_outlives_the_process_that_ran_it_up() {
     let program = Program::local(folder.path(), &provider)
         .with("DAILY_BUDGET_USD", LIMIT_USD.to_string())
         .with("REQUEST_DEADLINE_MS", "1000");
+    let started = Instant::now();
     let mut answered = BTreeSet::new();
     for kill in 0..kills() {
         let mut conversation = program.greet();
@@ -138,7 +141,9 @@ fn every_bill_outlives_the_process_that_ran_it_up() {
         let budgets = conversation.resource("metrics://budgets");
         (at(&budgets, "/budgets/0/reserved_usd").as_f64().unwrap() * 1e12).round() as i64
     };
-    assert_eq!(reserved(&mut conversation), worst);
+    let still = reserved(&mut conversation);
+    // After many kills the time of the first is over already.
+    assert!(still == worst || still < worst && started.elapsed() > RESERVED, "{still} of {worst}");
     let latest =
         "select max(expires_at) - cast(unixepoch('subsec') * 1000000 as integer) from budget_reservations";
     assert!((1..=64_000_000).contains(&ledger.number(latest)), "four deadlines and a minute");
