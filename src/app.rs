@@ -1,5 +1,7 @@
 //! The composition root: the only place that knows every adapter.
 
+mod team;
+
 use std::sync::Arc;
 use std::time::Duration;
 

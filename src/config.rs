@@ -3,6 +3,7 @@
 //! An empty value, or a literal `${…}` that a client did not expand, is unset. A value that is wrong, or that
 //! this version would not obey, is an error that names the variable and what is accepted.
 
+pub mod http;
 pub mod serving;
 mod tables;
 mod variables;
@@ -18,6 +19,7 @@ use reqwest::Url;
 use secrecy::{ExposeSecret as _, SecretString};
 use strum::VariantArray;
 
+use self::http::HttpConfig;
 use self::serving::ServingConfig;
 use self::tables::{File, MOST_USD};
 use crate::domain::decision::StrategyName;
@@ -116,8 +118,7 @@ pub struct Config {
     /// `REQUEST_DEADLINE_MS`; default: 45 s.
     pub request_deadline: Duration,
     pub serving: ServingConfig,
-    /// Whether `SUPABASE_JWT_SECRET` is set, which is not used and has no business here.
-    pub has_jwt_secret: bool,
+    pub http: HttpConfig,
     /// `[[models]]` of the TOML file.
     pub models: Vec<ModelRow>,
     /// `[[prices]]` of the TOML file.
@@ -212,7 +213,7 @@ impl Config {
                 })?
                 .unwrap_or(Duration::from_secs(45)),
             serving: ServingConfig::read(&values)?,
-            has_jwt_secret: values.text("SUPABASE_JWT_SECRET").is_some(),
+            http: HttpConfig::read(&values)?,
             models: tables.models,
             prices: tables.prices,
         })

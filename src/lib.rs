@@ -19,6 +19,7 @@
 //! | [`pipeline`] | the flow |
 //! | [`dashboard`] | surface: numbers as pictures, and as a page |
 //! | [`mcp`] | surface: the server, its tools and resources |
+//! | [`http`] | surface: the same server for a team, over HTTP |
 //! | [`app`], [`telemetry`] | composition, logs |
 //! | [`cli`] | surface: the command line |
 //!
@@ -59,6 +60,8 @@ pub mod pipeline;
 pub mod dashboard;
 
 pub mod mcp;
+
+pub mod http;
 
 pub mod app;
 pub mod telemetry;

@@ -7,6 +7,7 @@
 
 mod asking;
 mod audit;
+mod books;
 mod counting;
 mod experiments;
 mod exploration;
@@ -21,6 +22,7 @@ mod progress;
 mod retention;
 mod sessions;
 mod spending;
+mod team;
 mod verdicts;
 mod waiting;
 
@@ -29,7 +31,6 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use strum::VariantArray;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::cache::admission::CachePolicy;
@@ -66,6 +67,7 @@ pub use self::progress::Progress;
 pub use self::sessions::Sessions;
 pub use self::spending::{BudgetError, Budgets, Spent};
 pub use self::verdicts::{Consent, ExperimentError, Launch};
+pub use self::waiting::Ending;
 
 /// Choices that hold for every request.
 #[derive(Debug, Clone)]
@@ -87,15 +89,6 @@ pub struct Settings {
     pub retention: Option<SignedDuration>,
     /// Whether answers are made up on this machine.
     pub simulated: bool,
-}
-
-/// How the flow ends, when the program does.
-#[derive(Debug, Clone, Default)]
-pub struct Ending {
-    /// Nobody waits for answers any more; payments under way go on.
-    pub hang_up: CancellationToken,
-    /// Payments under way are broken off, and recorded with what they may have cost.
-    pub abort: CancellationToken,
 }
 
 /// Everything a request passes through.

@@ -9,6 +9,7 @@ mod keys;
 pub mod project;
 mod session;
 mod vault;
+pub mod verifier;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -16,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use self::gotrue::{GoTrue, Grant};
 use self::keys::Keys;
@@ -47,6 +48,9 @@ pub enum AuthError {
         "SUPABASE_ACCESS_TOKEN was refused ({code}); hint: set a fresh one, or unset it and run `ai-cost-optimizer login`"
     )]
     GivenTokenRefused { code: String },
+    /// The server acts for somebody else, who alone can send a fresh token.
+    #[error("the token that came with this user's requests was refused ({code}); hint: sign in again")]
+    SentTokenRefused { code: String },
     #[error("the project's key was refused ({code}); hint: check SUPABASE_ANON_KEY")]
     KeyRefused { code: String },
     /// The sign-in server cannot be reached, or fails; what is stored may still be good.
@@ -75,11 +79,20 @@ struct Inner {
     server: GoTrue,
     keys: Keys,
     vault: Vault,
-    /// `SUPABASE_ACCESS_TOKEN`: it is used as it is and never renewed.
-    given: Option<SecretString>,
+    source: Source,
     current: Mutex<Option<Session>>,
     /// One renewal at a time in this process; other processes are held off by the vault's lock.
     renewal: tokio::sync::Mutex<()>,
+}
+
+/// Where tokens come from.
+enum Source {
+    /// The session that is kept on this machine.
+    Session,
+    /// `SUPABASE_ACCESS_TOKEN`: it is used as it is and never renewed.
+    Variable(SecretString),
+    /// The requests of one user, of which the latest token that was sent is used.
+    Requests(Mutex<UserToken>),
 }
 
 impl fmt::Debug for Auth {
@@ -96,11 +109,32 @@ impl Auth {
         given: Option<SecretString>,
         data_dir: PathBuf,
     ) -> Self {
+        let source = given.map_or(Source::Session, Source::Variable);
+        Self::of(client, project, source, data_dir)
+    }
+
+    /// Takes a token that a user's request carries; it is kept in memory only.
+    pub fn of_requests(client: reqwest::Client, project: &Project, token: UserToken) -> Self {
+        // Nothing is kept in a folder for somebody else.
+        Self::of(client, project, Source::Requests(Mutex::new(token)), PathBuf::new())
+    }
+
+    /// Goes on with a later token of the same user; another user's is not taken.
+    pub fn go_on_with(&self, token: UserToken) {
+        if let Source::Requests(latest) = &self.0.source {
+            let mut latest = latest.lock().unwrap_or_else(PoisonError::into_inner);
+            if latest.user == token.user {
+                *latest = token;
+            }
+        }
+    }
+
+    fn of(client: reqwest::Client, project: &Project, source: Source, data_dir: PathBuf) -> Self {
         Self(Arc::new(Inner {
             server: GoTrue::new(client.clone(), project.clone()),
             keys: Keys::new(client, project.clone()),
             vault: Vault::new(project.host(), data_dir),
-            given,
+            source,
             current: Mutex::default(),
             renewal: tokio::sync::Mutex::default(),
         }))
@@ -110,8 +144,10 @@ impl Auth {
     ///
     /// Cancel safe: yes; a renewal that was begun is saved by the task that made it, or repeated.
     pub async fn token(&self) -> Result<UserToken, AuthError> {
-        if let Some(given) = &self.0.given {
-            return self.given(given).await;
+        match &self.0.source {
+            Source::Session => {}
+            Source::Variable(given) => return self.given(given).await,
+            Source::Requests(latest) => return Ok(sent(latest)),
         }
         let now = Timestamp::now();
         if let Some(session) = self.current().filter(|session| session.is_fresh(now, RENEW_BEFORE)) {
@@ -122,10 +158,17 @@ impl Auth {
 
     /// Gives another token in the place of one that the database refused; it is asked for once.
     pub async fn instead_of(&self, refused: &UserToken, code: &str) -> Result<UserToken, AuthError> {
-        if self.0.given.is_some() {
-            return Err(AuthError::GivenTokenRefused { code: code.to_owned() });
+        let code = code.to_owned();
+        match &self.0.source {
+            Source::Session => self.renewed(Some(refused)).await,
+            Source::Variable(_) => Err(AuthError::GivenTokenRefused { code }),
+            // Another request may have brought a fresh one meanwhile.
+            Source::Requests(latest) => {
+                let latest = sent(latest);
+                let is_other = latest.bearer.expose_secret() != refused.bearer.expose_secret();
+                if is_other { Ok(latest) } else { Err(AuthError::SentTokenRefused { code }) }
+            }
         }
-        self.renewed(Some(refused)).await
     }
 
     /// Signs in with e-mail and password, and keeps the session.
@@ -156,9 +199,10 @@ impl Auth {
 
     /// Names the user that is signed in, without asking anybody.
     pub async fn user(&self) -> Result<UserId, AuthError> {
-        match &self.0.given {
-            Some(given) => Ok(claims::read("SUPABASE_ACCESS_TOKEN", given)?.user),
-            None => match self.current() {
+        match &self.0.source {
+            Source::Variable(given) => Ok(claims::read("SUPABASE_ACCESS_TOKEN", given)?.user),
+            Source::Requests(latest) => Ok(sent(latest).user),
+            Source::Session => match self.current() {
                 Some(session) => Ok(session.user),
                 None => Ok(self.0.vault.read().await?.ok_or(AuthError::SignedOut)?.user),
             },
@@ -213,4 +257,8 @@ impl Auth {
     fn set_current(&self, session: Session) {
         *self.0.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(session);
     }
+}
+
+fn sent(latest: &Mutex<UserToken>) -> UserToken {
+    latest.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }

@@ -16,6 +16,7 @@ mod route;
 mod route_eval;
 mod serve;
 mod table;
+mod team;
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::PathBuf;
@@ -69,8 +70,8 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve one MCP client on stdin and stdout (the default)
-    Serve,
+    /// Serve one MCP client on stdin and stdout (the default), or a team over HTTP
+    Serve(team::ServeArguments),
     /// Answer a prompt, or show what would be asked
     Route(Box<route::RouteArguments>),
     /// Show spend and savings
@@ -121,18 +122,24 @@ impl Arguments {
         if let Some(tools) = &self.tools {
             config.serving.tools = Some(names(tools));
         }
-        let is_server = matches!(self.command, None | Some(Command::Serve));
+        let is_server = matches!(self.command, None | Some(Command::Serve(_)));
         // People at a terminal asked for a result, not for a log.
         let default_level = if is_server { Level::INFO } else { Level::WARN };
         telemetry::start(config.log_level.unwrap_or(default_level), self.log_file.as_deref())?;
-        if config.has_jwt_secret {
+        let is_for_a_team =
+            matches!(&self.command, Some(Command::Serve(arguments)) if arguments.http.is_some());
+        if config.http.jwt_secret.is_some() && !is_for_a_team {
             tracing::warn!(
                 "SUPABASE_JWT_SECRET is not used: it can mint any user's token and belongs on no user's machine; hint: unset it"
             );
         }
         let form = if self.json { Form::Json } else { Form::Text };
         match self.command {
-            None | Some(Command::Serve) => serve::run(config).await,
+            None => serve::run(config).await,
+            Some(Command::Serve(arguments)) => match &arguments.http {
+                Some(bind) => team::run(config, bind, &arguments).await,
+                None => serve::run(config).await,
+            },
             Some(Command::Route(arguments)) => route::run(config, *arguments, form).await,
             Some(Command::Report(arguments)) => report::run(config, arguments, form).await,
             Some(Command::Experiment { command }) => experiment::run(config, command, form).await,

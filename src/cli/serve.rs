@@ -70,7 +70,7 @@ async fn orphaned() {
 }
 
 #[cfg(unix)]
-async fn told_to_stop() {
+pub(super) async fn told_to_stop() {
     use tokio::signal::unix::{SignalKind, signal};
     match signal(SignalKind::terminate()) {
         Ok(mut terminate) => {
@@ -87,7 +87,7 @@ async fn told_to_stop() {
 }
 
 #[cfg(not(unix))]
-async fn told_to_stop() {
+pub(super) async fn told_to_stop() {
     if let Err(error) = tokio::signal::ctrl_c().await {
         tracing::warn!(%error, "ctrl-c cannot be heard");
         std::future::pending::<()>().await;

@@ -121,10 +121,18 @@ pub const VARIABLES: [Variable; 45] = [
     honoured(
         "SUPABASE_JWT_SECRET",
         "",
-        "not used, with a warning: it can mint any user's token and belongs on no user's machine",
+        "`serve --http` on the operator's own server alone: verifies tokens that are signed with it; elsewhere not used, with a warning: it can mint any user's token",
     ),
-    not_yet("MCP_SERVER_PORT", "", "for HTTP mode only"),
-    not_yet("HTTP_ALLOWED_USERS", "", "for HTTP mode only"),
+    honoured(
+        "MCP_SERVER_PORT",
+        "8001",
+        "port of `serve --http` where its address names none; 0: any free one",
+    ),
+    honoured(
+        "HTTP_ALLOWED_USERS",
+        "",
+        "who may use `serve --http`, whose keys are the operator's: ids of users or their e-mail addresses, with commas between, or `*`",
+    ),
     honoured(
         "COST_OPTIMIZER_STATE_KEY",
         "one of the process's own",

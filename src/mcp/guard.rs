@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use rmcp::RoleServer;
 use rmcp::model::{
-    ClientNotification, ClientRequest, CustomResult, GetMeta as _, Implementation, JsonObject,
-    JsonRpcMessage, JsonRpcResponse, ProtocolVersion, RequestId, ServerResult,
+    ClientNotification, ClientRequest, CustomResult, GetMeta as _, JsonObject, JsonRpcMessage,
+    JsonRpcResponse, ProtocolVersion, RequestId, ServerResult,
 };
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
@@ -22,7 +22,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// Where a result says who gave it.
-const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
+pub(super) const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 
 /// How long calls under way may go on after the end of input.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -84,12 +84,8 @@ impl<T> Guard<T> {
         stop: CancellationToken,
         ended: CancellationToken,
         hang_up: CancellationToken,
-        server: &Implementation,
+        server: Value,
     ) -> Self {
-        // Its picture is for the first answer alone.
-        let mut server = server.clone();
-        server.icons = None;
-        let server = serde_json::to_value(server).unwrap_or_default();
         let in_flight = Arc::default();
         Self { inner, stop, ended, hang_up, has_started: false, ends_at: None, in_flight, server }
     }

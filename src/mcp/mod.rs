@@ -1,4 +1,4 @@
-//! Surface: the MCP server over stdin and stdout, for clients old and new.
+//! Surface: the MCP server for clients old and new, over stdin and stdout; `http` has it served otherwise.
 //!
 //! It translates and nothing else: a tool reads its arguments, calls the pipeline or the store, and words the
 //! result. stdout carries JSON-RPC only.
@@ -10,6 +10,8 @@ mod guard;
 mod messages;
 mod metrics;
 mod prompts;
+pub mod remote;
+mod requests;
 mod schema;
 pub mod server;
 mod state;
@@ -81,8 +83,8 @@ async fn converse<R: AsyncRead + Send + Unpin + 'static>(
     let here = server.clone();
     let ended = here.subscriptions.ended.clone();
     let hang_up = here.pipeline().ending.hang_up.clone();
-    let implementation = server.implementation();
-    let guard = Guard::new(stdio, stop, ended, hang_up, &implementation);
+    let signature = server.signature();
+    let guard = Guard::new(stdio, stop, ended, hang_up, signature);
     match Streams(server).serve(guard).await {
         Ok(running) => {
             let peer = running.peer().clone();

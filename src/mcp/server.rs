@@ -13,7 +13,7 @@ use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult,
     CustomRequest, CustomResult, DiscoverResult, ErrorCode, ExtensionCapabilities, GetPromptRequestParams,
     GetPromptResponse, Icon, Implementation, JsonObject, ListPromptsResult, ListResourceTemplatesResult,
-    ListResourcesResult, ListToolsResult, PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams,
+    ListResourcesResult, ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams,
     ReadResourceResponse, ReadResourceResult, RequestStateError, ResourceContents, ServerCapabilities,
     ServerConfig, SetLevelRequestParams, SubscribeRequestParams, SubscriptionFilter, Tool,
     UnsubscribeRequestParams,
@@ -21,9 +21,12 @@ use rmcp::model::{
 use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use secrecy::ExposeSecret as _;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::messages::Wanted;
+use super::requests::{from_the_start, removed, traceparent};
 use super::schema::{portable, portable_output};
 use super::state::Seal;
 use super::subscriptions::{Subscriptions, failed, known};
@@ -31,6 +34,7 @@ use super::tools::refused;
 use super::words::clean_line;
 use super::{completions, dashboard, metrics, prompts, templates};
 use crate::config::serving::ServingConfig;
+use crate::domain::ids::UserId;
 use crate::pipeline::Pipeline;
 
 const INSTRUCTIONS: &str = "Answers prompts at the lowest cost that still answers them well. Call route_prompt to \
@@ -112,10 +116,22 @@ impl Server {
         Self {
             pipeline,
             tools: Arc::new(tools),
-            subscriptions: Arc::new(Subscriptions::new()),
+            subscriptions: Arc::new(Subscriptions::new(CancellationToken::new())),
             messages: Arc::default(),
             seal: Seal::of_this_process().ok().map(Arc::new),
         }
+    }
+
+    /// Makes the server of a user among several, with the same offer.
+    pub fn of_user(&self, user: UserId, pipeline: Pipeline) -> Result<Self, BadOffer> {
+        let seal = self.seal.as_ref().map(|seal| seal.of_user(user)).transpose()?;
+        Ok(Self { pipeline, seal: seal.map(Arc::new), ..self.conversation(CancellationToken::new()) })
+    }
+
+    /// Makes the same server for another conversation, whose streams end with `ended`.
+    pub(super) fn conversation(&self, ended: CancellationToken) -> Self {
+        let subscriptions = Arc::new(Subscriptions::new(ended));
+        Self { subscriptions, messages: Arc::default(), ..self.clone() }
     }
 
     /// Offers the tools that are wanted alone; others are neither listed nor called.
@@ -152,6 +168,13 @@ impl Server {
             .with_icons(vec![icon])
     }
 
+    /// Says who this is in a result; the picture is for the first answer alone.
+    pub(super) fn signature(&self) -> Value {
+        let mut server = self.implementation();
+        server.icons = None;
+        serde_json::to_value(server).unwrap_or_default()
+    }
+
     /// Gives the pipeline.
     pub const fn pipeline(&self) -> &Pipeline {
         &self.pipeline
@@ -168,30 +191,6 @@ fn names(tools: &ToolRouter<Server>) -> String {
     let mut names: Vec<&str> = tools.map.keys().map(AsRef::as_ref).collect();
     names.sort_unstable();
     names.join(", ")
-}
-
-/// Gives the span that a call belongs to, where its client says so (W3C trace context).
-fn traceparent(context: &RequestContext<RoleServer>) -> Option<&str> {
-    let is_plain =
-        |text: &&str| text.len() == 55 && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
-    context.meta.get_traceparent().filter(is_plain)
-}
-
-/// Refuses what the new era has no more; rmcp answers some of it all the same.
-fn removed(context: &RequestContext<RoleServer>, method: &str) -> Result<(), ErrorData> {
-    let version = context.meta.protocol_version();
-    if version.is_some_and(|version| version >= ProtocolVersion::V_2026_07_28) {
-        return Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, method.to_owned(), None));
-    }
-    Ok(())
-}
-
-/// Refuses the place in a list that nobody was given: every list is one page.
-fn from_the_start(request: Option<&PaginatedRequestParams>) -> Result<(), ErrorData> {
-    match request.and_then(|request| request.cursor.as_ref()) {
-        None => Ok(()),
-        Some(_) => Err(ErrorData::invalid_params("no list here has a cursor: leave it out", None)),
-    }
 }
 
 impl ServerHandler for Server {

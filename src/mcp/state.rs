@@ -7,11 +7,17 @@ use rmcp::model::{JsonObject, RequestStateCodec, RequestStateError, SealOptions}
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use crate::domain::ids::UserId;
+
 /// How long the user may think.
 const LIFE: Duration = Duration::from_secs(600);
 
 /// Seals and opens what a client is to bring back.
-pub(super) struct Seal(RequestStateCodec);
+pub(super) struct Seal {
+    codec: RequestStateCodec,
+    /// What the seals of single users are made from.
+    key: [u8; 32],
+}
 
 impl std::fmt::Debug for Seal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -22,7 +28,12 @@ impl std::fmt::Debug for Seal {
 impl Seal {
     /// Takes a key of 32 bytes or more, so that several processes know each other's questions.
     pub(super) fn new(key: &[u8]) -> Result<Self, RequestStateError> {
-        RequestStateCodec::try_new(key).map(Self)
+        Ok(Self { codec: RequestStateCodec::try_new(key)?, key: Sha256::digest(key).into() })
+    }
+
+    /// Gives a user a seal that no other user's holds.
+    pub(super) fn of_user(&self, user: UserId) -> Result<Self, RequestStateError> {
+        Self::new(&Sha256::new().chain_update(self.key).chain_update(user.to_string()).finalize())
     }
 
     /// Takes a key that nobody else knows.
@@ -33,12 +44,12 @@ impl Seal {
     /// Seals the place that a call of a tool has come to.
     pub(super) fn seal(&self, tool: &str, arguments: &JsonObject, step: &str) -> String {
         let context = context(tool, arguments);
-        self.0.seal_with(step.as_bytes(), &SealOptions::new().associated_data(&context).ttl(LIFE))
+        self.codec.seal_with(step.as_bytes(), &SealOptions::new().associated_data(&context).ttl(LIFE))
     }
 
     /// Says whether a client brings back what was sealed for this tool, these arguments and this step.
     pub(super) fn holds(&self, tool: &str, arguments: &JsonObject, step: &str, sealed: &str) -> bool {
-        let opened = self.0.open_with(sealed, &context(tool, arguments));
+        let opened = self.codec.open_with(sealed, &context(tool, arguments));
         opened.is_ok_and(|opened| opened == step.as_bytes())
     }
 }
@@ -69,6 +80,13 @@ mod tests {
             seal.holds(tool, arguments, step, sealed)
         };
         assert!(holds(&Seal::new(&key).unwrap(), "start_experiment", &asked, "confirm", &sealed));
+        let of = |user: &str| seal.of_user(user.parse().unwrap()).unwrap();
+        let (alice, bob) =
+            (of("5a3b6f0e-0000-4000-8000-000000000001"), of("5a3b6f0e-0000-4000-8000-000000000002"));
+        let alices = alice.seal("start_experiment", &asked, "confirm");
+        assert!(holds(&alice, "start_experiment", &asked, "confirm", &alices));
+        assert!(!holds(&bob, "start_experiment", &asked, "confirm", &alices));
+        assert!(!holds(&seal, "start_experiment", &asked, "confirm", &alices));
         let more = arguments(&json!({ "name": "a", "max_spend_usd": 9_000 }));
         assert!(!holds(&seal, "start_experiment", &more, "confirm", &sealed));
         assert!(!holds(&seal, "set_budget", &asked, "confirm", &sealed));

@@ -57,13 +57,8 @@ pub(super) struct Subscriptions {
 }
 
 impl Subscriptions {
-    pub(super) fn new() -> Self {
-        Self {
-            watched: Mutex::default(),
-            has_news: Notify::new(),
-            changes: watch::Sender::default(),
-            ended: CancellationToken::new(),
-        }
+    pub(super) fn new(ended: CancellationToken) -> Self {
+        Self { watched: Mutex::default(), has_news: Notify::new(), changes: watch::Sender::default(), ended }
     }
 
     /// Subscribes a client of before 2026 to a resource.

@@ -95,6 +95,7 @@ impl Pipeline {
             return Ok(());
         }
         let said = self.ask_for_trial(&journey, candidate, &mut record).await;
+        self.settle_in_books(&record).await;
         self.store.record_request(record.clone(), None).await?;
         let Some(said) = said else { return Ok(()) };
         let cosine = if are_equal(&said, &text) { None } else { self.cosine(&said, &text).await };

@@ -92,6 +92,7 @@ impl Pipeline {
         }
         let bought = text.as_deref().and_then(|text| journey.entry(&record, text, embedding.clone()));
         let entry = bought.as_ref().map(|entry| entry.id);
+        self.settle_in_books(&record).await;
         match self.record(&record, bought, embedding).await {
             Ok(recorded) => {
                 journey.note(&recorded);

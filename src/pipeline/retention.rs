@@ -29,17 +29,25 @@ impl Pipeline {
     ///
     /// Cancel safe: yes, because each step is a transaction.
     pub async fn keep_forgetting(&self) {
-        let Some(retention) = self.settings.retention else { return std::future::pending().await };
+        if self.settings.retention.is_none() {
+            return std::future::pending().await;
+        }
         loop {
-            let before = Timestamp::now().checked_sub(retention).unwrap_or(Timestamp::MIN);
-            match self.forget_before(before).await {
-                Ok(0) => {}
-                Ok(forgotten) => {
-                    tracing::info!(forgotten, "requests were as old as RETENTION_DAYS lets them get");
-                }
-                Err(error) => tracing::warn!(%error, "old requests were not forgotten; it is tried again"),
-            }
+            self.forget_old().await;
             tokio::time::sleep(EVERY).await;
+        }
+    }
+
+    /// Forgets what is older than `RETENTION_DAYS`, where that is set. Cancel safe: yes, as above.
+    pub async fn forget_old(&self) {
+        let Some(retention) = self.settings.retention else { return };
+        let before = Timestamp::now().checked_sub(retention).unwrap_or(Timestamp::MIN);
+        match self.forget_before(before).await {
+            Ok(0) => {}
+            Ok(forgotten) => {
+                tracing::info!(forgotten, "requests were as old as RETENTION_DAYS lets them get");
+            }
+            Err(error) => tracing::warn!(%error, "old requests were not forgotten; it is tried again"),
         }
     }
 }

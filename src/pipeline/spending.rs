@@ -9,14 +9,17 @@ use jiff::civil::Date;
 
 use super::Pipeline;
 use super::asking::LIMIT_IN_DEADLINES;
+use super::books::Books;
 use super::journey::Journey;
 use super::outcome::RouteError;
 use crate::budget::admission::{Admission, fullest, must_hold, narrowest};
 use crate::budget::standing::Standing;
 use crate::domain::decision::{Candidate, Decision};
+use crate::domain::ids::UserId;
 use crate::domain::limit::{Limit, OnBreach, Scope, SetBy};
 use crate::domain::money::Usd;
 use crate::domain::record::RequestRecord;
+use crate::store::tally::Tally;
 use crate::store::{Ask, Begun, StoreError};
 
 /// Tries to reserve, where others reserve at the same time.
@@ -32,6 +35,7 @@ pub struct Budgets {
     given: Arc<[Limit]>,
     /// This process, in reservations.
     owner: Arc<str>,
+    pub(super) books: Books,
     known: Arc<Mutex<Known>>,
 }
 
@@ -72,7 +76,13 @@ pub enum BudgetError {
 impl Budgets {
     /// Takes the limits that are configured, and what this process is called in reservations.
     pub fn new(given: Vec<Limit>, owner: &str) -> Self {
-        Self { given: given.into(), owner: owner.into(), known: Arc::default() }
+        Self { given: given.into(), owner: owner.into(), books: Books::Own, known: Arc::default() }
+    }
+
+    /// Gives another user the same limits, each for that user alone, at the cost of whoever runs the program.
+    pub(super) fn of_another_user(&self, user: UserId, tally: Option<Tally>) -> Self {
+        let (given, owner) = (Arc::clone(&self.given), Arc::clone(&self.owner));
+        Self { given, owner, books: Books::Operators { user, tally }, known: Arc::default() }
     }
 
     /// Lists the limits that are configured.
@@ -128,7 +138,7 @@ impl Pipeline {
         for _ in 0..TRIES {
             let intent = journey.intent(decision);
             let Begun { recorded, admission } =
-                self.store.begin_request(intent.clone(), self.ask_budgets(&intent.tags)).await?;
+                self.begin_in_books(&intent, self.ask_budgets(&intent.tags)).await?;
             let standings = match admission {
                 Some(Admission::Refused(standings)) => {
                     self.budgets.hear(&standings, &intent.tags);
@@ -193,7 +203,8 @@ impl Pipeline {
     fn ask_budgets(&self, tags: &[String]) -> Ask {
         Ask {
             limits: self.budgets.given(),
-            must_hold: must_hold(&self.budgets.limits(tags), tags),
+            must_hold: matches!(self.budgets.books, Books::Operators { .. })
+                || must_hold(&self.budgets.limits(tags), tags),
             owner: self.budgets.owner.to_string(),
             now: Timestamp::now(),
             lease: self.settings.request_deadline * LIMIT_IN_DEADLINES + GRACE,
@@ -210,7 +221,7 @@ impl Pipeline {
         }
         let intent = RequestRecord { worst_case: Some(total), ..reserved.intent.clone() };
         let ask = Ask { must_hold: true, ..self.ask_budgets(&intent.tags) };
-        let begun = self.store.begin_request(intent, ask).await;
+        let begun = self.begin_in_books(&intent, ask).await;
         let is_admitted = begun.is_ok_and(|begun| matches!(begun.admission, Some(Admission::Admitted(_))));
         if is_admitted {
             *reserved.amount.lock().unwrap_or_else(PoisonError::into_inner) = total;
@@ -227,7 +238,7 @@ impl Pipeline {
             return Ok(false);
         }
         let ask = Ask { must_hold: true, ..self.ask_budgets(&intent.tags) };
-        let begun = self.store.begin_request(intent.clone(), ask).await?;
+        let begun = self.begin_in_books(intent, ask).await?;
         Ok(matches!(begun.admission, Some(Admission::Admitted(_))))
     }
 

@@ -4,6 +4,8 @@
 
 use std::time::{Duration, Instant};
 
+use tokio_util::sync::CancellationToken;
+
 use super::flights::Seat;
 use super::journey::Journey;
 use super::outcome::{RouteError, Routed};
@@ -17,6 +19,15 @@ use crate::store::StoreError;
 
 /// How long a payment that was broken off may take to be recorded.
 const ABORT_LIMIT: Duration = Duration::from_millis(1_500);
+
+/// How the flow ends, when the program does.
+#[derive(Debug, Clone, Default)]
+pub struct Ending {
+    /// Nobody waits for answers any more; payments under way go on.
+    pub hang_up: CancellationToken,
+    /// Payments under way are broken off, and recorded with what they may have cost.
+    pub abort: CancellationToken,
+}
 
 impl Pipeline {
     /// Brings back the answer of an earlier request, or waits for it if it is still under way.

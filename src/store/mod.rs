@@ -6,6 +6,7 @@
 mod exposures;
 pub mod local;
 pub mod supabase;
+pub mod tally;
 
 use std::time::Duration;
 

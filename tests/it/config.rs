@@ -104,7 +104,7 @@ fn what_is_not_honoured_yet_is_refused() {
         assert!(message.contains(variable.name) && message.contains("not honoured"), "{message}");
     }
     let config = load(Mode::Local, &[("SUPABASE_JWT_SECRET", "canary")]).unwrap();
-    assert!(config.has_jwt_secret && !format!("{config:?}").contains("canary"));
+    assert!(config.http.jwt_secret.is_some() && !format!("{config:?}").contains("canary"));
     assert!(load(Mode::Simulate, &[("SUPABASE_URL", "https://x.example.com")]).is_ok());
 }
 

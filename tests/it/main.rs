@@ -29,6 +29,9 @@ mod forecast;
 // Its server listens on a socket in a folder.
 #[cfg(unix)]
 mod fuzz;
+// It is told to end by a signal.
+#[cfg(unix)]
+mod http;
 mod install;
 mod learning;
 mod ledger;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use ai_cost_optimizer::config::{Support, VARIABLES};
 
 /// Modules by rank; a module imports lower ranks only.
-const RANKS: [&[&str]; 11] = [
+const RANKS: [&[&str]; 12] = [
     &["domain"],
     &["config"],
     &["cost"],
@@ -16,6 +16,7 @@ const RANKS: [&[&str]; 11] = [
     &["pipeline"],
     &["dashboard"],
     &["mcp"],
+    &["http"],
     &["app", "telemetry"],
     &["cli"],
 ];

@@ -17,6 +17,7 @@ mod realtime;
 mod rest;
 mod rows;
 mod sums;
+mod team;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
@@ -71,7 +72,7 @@ impl std::fmt::Debug for SupabaseStore {
 impl SupabaseStore {
     /// Takes the program's HTTP client and the one for websockets, the project, its user's session, and what keeps
     /// records meanwhile.
-    pub const fn new(
+    pub fn new(
         client: reqwest::Client,
         socket_client: reqwest::Client,
         project: Project,

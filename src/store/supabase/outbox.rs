@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, TransactionBehavior, params};
 use serde_json::Value;
 
 use crate::domain::ids::UserId;
@@ -176,6 +176,35 @@ impl Outbox {
                 }
                 transaction.commit()?;
                 connection.execute_batch("vacuum")
+            })
+            .await
+    }
+
+    /// Lists the users for whom something waits.
+    pub async fn users(&self) -> Result<Vec<UserId>, StoreError> {
+        if !self.0.path().exists() {
+            return Ok(Vec::new());
+        }
+        let names: Vec<String> = self
+            .0
+            .run(|connection| {
+                connection
+                    .prepare_cached("select distinct user_id from outbox")?
+                    .query_map([], |row| row.get(0))?
+                    .collect()
+            })
+            .await?;
+        Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
+    }
+
+    /// Says whether a letter could be kept now, and makes the file where there is none.
+    pub async fn has_room(&self) -> Result<bool, StoreError> {
+        self.0
+            .run(|connection| {
+                // The lock of a writer is taken and given back.
+                let writing = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+                let count: i64 = writing.query_row("select count(*) from outbox", [], |row| row.get(0))?;
+                Ok(count < MOST_LETTERS)
             })
             .await
     }

@@ -3,7 +3,7 @@
 //! Whether an error is the token's, the schema's, the request's or the network's is told by its code, not by its
 //! status. A refused token is renewed once; nothing else is tried again here.
 
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use postgrest::Postgrest;
@@ -45,9 +45,9 @@ pub(super) struct Rest {
     client: Client,
     project: Project,
     auth: Auth,
-    builder: OnceLock<Postgrest>,
-    /// Until when requests do not wait for the project again.
-    silent_until: Mutex<Option<Instant>>,
+    builder: Arc<OnceLock<Postgrest>>,
+    /// Until when requests do not wait for the project again, whoever's they are.
+    silent_until: Arc<Mutex<Option<Instant>>>,
 }
 
 /// Why a call was not answered, by what the caller can do about it.
@@ -75,8 +75,23 @@ pub(super) enum Failure {
 }
 
 impl Rest {
-    pub(super) const fn new(client: Client, project: Project, auth: Auth) -> Self {
-        Self { client, project, auth, builder: OnceLock::new(), silent_until: Mutex::new(None) }
+    pub(super) fn new(client: Client, project: Project, auth: Auth) -> Self {
+        Self { client, project, auth, builder: Arc::default(), silent_until: Arc::default() }
+    }
+
+    /// Calls the same project as another user.
+    pub(super) fn of_another(&self, auth: Auth) -> Self {
+        Self {
+            client: self.client.clone(),
+            project: self.project.clone(),
+            auth,
+            builder: Arc::clone(&self.builder),
+            silent_until: Arc::clone(&self.silent_until),
+        }
+    }
+
+    pub(super) const fn client(&self) -> &Client {
+        &self.client
     }
 
     pub(super) const fn project(&self) -> &Project {
@@ -129,7 +144,25 @@ impl Rest {
         arguments: &Value,
         patience: Patience,
     ) -> Result<T, Failure> {
-        let request = self.request(token, function, arguments)?;
+        let request = self.request(function, arguments)?.bearer_auth(token.bearer.expose_secret());
+        self.answer_to(request, patience).await
+    }
+
+    /// Says whether database and gateway answer: nobody may ask this as nobody, and the database is who says so.
+    pub(super) async fn is_there(&self) -> Result<(), Failure> {
+        let request = self.request("schema_version", &Value::Object(serde_json::Map::new()))?;
+        match self.answer_to::<Value>(request, Patience::Report).await {
+            Ok(_) => Ok(()),
+            Err(Failure::Refused { code }) if code == "42501" => Ok(()),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    async fn answer_to<T: DeserializeOwned>(
+        &self,
+        request: reqwest::RequestBuilder,
+        patience: Patience,
+    ) -> Result<T, Failure> {
         let answer = tokio::time::timeout(patience.limit(), async {
             let response = request.send().await.map_err(|error| {
                 let problem = if error.is_connect() { "not reachable" } else { "the connection broke" };
@@ -172,12 +205,7 @@ impl Rest {
 
     /// Takes method, URL, headers and body from the builder of the crate `postgrest`, whose own HTTP client is an old
     /// one and opens no connection: the program's client sends.
-    fn request(
-        &self,
-        token: &UserToken,
-        function: &str,
-        arguments: &Value,
-    ) -> Result<reqwest::RequestBuilder, Failure> {
+    fn request(&self, function: &str, arguments: &Value) -> Result<reqwest::RequestBuilder, Failure> {
         let broken = || Failure::Refused { code: "unsendable".to_owned() };
         let builder =
             self.builder.get_or_init(|| Postgrest::new(self.project.endpoint(&["rest", "v1"]).as_str()));
@@ -191,10 +219,7 @@ impl Rest {
             request = request.header(name, value);
         }
         let body = built.body().and_then(|body| body.as_bytes()).unwrap_or_default().to_vec();
-        Ok(request
-            .header("apikey", self.project.key_header())
-            .bearer_auth(token.bearer.expose_secret())
-            .body(body))
+        Ok(request.header("apikey", self.project.key_header()).body(body))
     }
 }
 

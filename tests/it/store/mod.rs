@@ -7,6 +7,7 @@ mod migrations;
 mod outbox;
 mod samples;
 pub(crate) mod stack;
+mod tally;
 #[expect(clippy::duplicate_mod, reason = "the same suite runs on both stores")]
 mod team;
 pub(crate) mod tokens;
