@@ -5,7 +5,8 @@
 //! Invariant: bytes that leave here under MiniLM's name have MiniLM's SHA-256, whatever the source.
 
 use std::fmt::{self, Display, Write as _};
-use std::io;
+use std::fs::{File, Metadata};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use hf_hub::Cache;
@@ -128,6 +129,9 @@ pub struct Weights {
     pub(super) config: Vec<u8>,
     pub(super) tokenizer: Vec<u8>,
     pub(super) safetensors: Vec<u8>,
+    /// The file of the tensors, still open, and what was known of it before it was read.
+    pub(super) file: File,
+    pub(super) metadata: Metadata,
 }
 
 impl Weights {
@@ -136,9 +140,9 @@ impl Weights {
         let [config_pin, tokenizer_pin, safetensors_pin] =
             MINILM_SHA256.map(|pin| name.is_minilm().then_some(pin));
         let [config_file, tokenizer_file, safetensors_file] = FILES.map(|file| folder.join(file));
-        let (config, config_hash) = read_pinned(config_file, config_pin)?;
-        let (tokenizer, tokenizer_hash) = read_pinned(tokenizer_file, tokenizer_pin)?;
-        let (safetensors, safetensors_hash) = read_pinned(safetensors_file, safetensors_pin)?;
+        let (config, config_hash, ..) = read_pinned(config_file, config_pin)?;
+        let (tokenizer, tokenizer_hash, ..) = read_pinned(tokenizer_file, tokenizer_pin)?;
+        let (safetensors, safetensors_hash, file, metadata) = read_pinned(safetensors_file, safetensors_pin)?;
         // The pins tie the other two files to MiniLM's weights; elsewhere each of the three counts.
         let mut revision = if name.is_minilm() {
             safetensors_hash
@@ -146,7 +150,8 @@ impl Weights {
             sha256(format!("{config_hash}{tokenizer_hash}{safetensors_hash}").as_bytes())
         };
         revision.truncate(8);
-        Ok(Self { name: name.clone(), folder: folder.to_owned(), revision, config, tokenizer, safetensors })
+        let (name, folder) = (name.clone(), folder.to_owned());
+        Ok(Self { name, folder, revision, config, tokenizer, safetensors, file, metadata })
     }
 }
 
@@ -259,15 +264,25 @@ fn is_whole(folder: &Path) -> bool {
     FILES.iter().all(|file| folder.join(file).is_file())
 }
 
-fn read_pinned(path: PathBuf, pin: Option<&'static str>) -> Result<(Vec<u8>, String), WeightsError> {
-    let bytes = match std::fs::read(&path) {
-        Ok(bytes) => bytes,
+fn read_pinned(
+    path: PathBuf,
+    pin: Option<&'static str>,
+) -> Result<(Vec<u8>, String, File, Metadata), WeightsError> {
+    let read = || {
+        let mut file = File::open(&path)?;
+        let metadata = file.metadata()?;
+        let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
+        file.read_to_end(&mut bytes)?;
+        Ok((bytes, file, metadata))
+    };
+    let (bytes, file, metadata) = match read() {
+        Ok(read) => read,
         Err(source) => return Err(WeightsError::Unreadable { path, source }),
     };
     let found = sha256(&bytes);
     match pin {
         Some(expected) if expected != found => Err(WeightsError::WrongHash { path, found, expected }),
-        _ => Ok((bytes, found)),
+        _ => Ok((bytes, found, file, metadata)),
     }
 }
 
