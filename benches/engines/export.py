@@ -6,6 +6,7 @@ python export.py MODEL_FOLDER OUT_FOLDER    needs torch, transformers, onnx, onn
 import sys
 from pathlib import Path
 
+import onnx
 import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.transformers import optimizer
@@ -46,7 +47,12 @@ def main(model, out):
     fused = optimizer.optimize_model(str(out / "exported.onnx"), model_type="bert", num_heads=12, hidden_size=384)
     fused.save_model_to_file(str(out / "f32.onnx"))
     quantize_dynamic(
-        str(out / "f32.onnx"), str(out / "int8.onnx"), weight_type=QuantType.QInt8, per_channel=True, reduce_range=False
+        str(out / "f32.onnx"),
+        str(out / "int8.onnx"),
+        weight_type=QuantType.QInt8,
+        per_channel=True,
+        reduce_range=False,
+        extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
     )
     (out / "exported.onnx").unlink()
 

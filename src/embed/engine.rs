@@ -51,7 +51,8 @@ impl Engine {
             None => {}
         }
         // Candle copies the tensors, whether they are read or mapped.
-        let model = VarBuilder::from_slice_safetensors(&weights.safetensors, DType::F32, &device)
+        let bytes = weights.tensors.read_all().map_err(|error| error.to_string())?;
+        let model = VarBuilder::from_slice_safetensors(&bytes, DType::F32, &device)
             .and_then(|tensors| BertModel::load(tensors, config))
             .map_err(|error| error.to_string())?;
         let mut engine = Self::Candle { model, device };
@@ -117,9 +118,8 @@ impl Fused {
             epsilon: config.layer_norm_eps as f32,
             longest,
         };
-        let file = weights.file.try_clone().map_err(|error| say(&error))?;
-        let encoder = Encoder::load(&weights.safetensors, (file, &weights.metadata), &shape, kernels)
-            .map_err(|error| say(&error))?;
+        let file = weights.tensors.try_clone().map_err(|error| say(&error))?;
+        let encoder = Encoder::load(file, &shape, kernels).map_err(|error| say(&error))?;
         let encoder = Arc::new(encoder);
         // Where threads cannot be had, one does all the work.
         let has_cores = std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1);

@@ -9,6 +9,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::thread;
 
 use candle_transformers::models::bert::Config;
 use serde_json::Value;
@@ -61,9 +62,15 @@ impl MiniLm {
             return Err(unusable("it has no attention heads".to_owned()));
         }
         let read_limit = READ_LIMIT.min(config.max_position_embeddings);
-        let tokenizer =
-            tokenizer_for_one(&weights.tokenizer, read_limit).map_err(|error| unusable(error.to_string()))?;
-        let engine = Engine::load(&weights, &config, read_limit, (choice, device)).map_err(unusable)?;
+        // Each takes tens of milliseconds, and the first prompt waits for both.
+        let (tokenizer, engine) = thread::scope(|scope| {
+            let tokenizer = scope.spawn(|| tokenizer_for_one(&weights.tokenizer, read_limit));
+            let engine = Engine::load(&weights, &config, read_limit, (choice, device));
+            (tokenizer.join(), engine)
+        });
+        let tokenizer = tokenizer.map_err(|_| unusable("its tokenizer cannot be read".to_owned()))?;
+        let tokenizer = tokenizer.map_err(|error| unusable(error.to_string()))?;
+        let engine = engine.map_err(unusable)?;
         tracing::debug!(engine = %engine.name(), precision = %choice.precision, "the embedding model is in memory");
         Ok(Self {
             engine,

@@ -91,7 +91,7 @@ impl Solo {
     /// When a word's row cannot be read.
     pub fn encode(&mut self, sequences: &[&[u32]], vectors: &mut Vec<Row>) -> io::Result<()> {
         let Self { encoder, rows, memory } = self;
-        encoder.words.check()?;
+        encoder.words.file.check()?;
         rows.resize(sequences.iter().map(|pieces| pieces.len()).sum());
         for (start, pieces) in starts(sequences) {
             let rows = rows.at.get_mut(start..start + pieces.len()).unwrap_or_default();

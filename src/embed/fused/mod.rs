@@ -18,6 +18,7 @@ mod loading;
 mod rows;
 mod square;
 mod team;
+mod tensor_file;
 mod tile;
 mod words;
 
@@ -30,6 +31,7 @@ pub use lanes::Width;
 pub use loading::{Shape, UnfitError};
 pub use square::Precision;
 pub use team::Team;
+pub use tensor_file::TensorFile;
 
 /// Numbers of a vector, of a row, and of a side of every weight matrix.
 pub const SIDE: usize = 384;

@@ -2,7 +2,7 @@
 
 #![expect(clippy::indexing_slicing, reason = "a test that reads past an end has failed")]
 
-use std::io::Write as _;
+use std::io::{Seek as _, Write as _};
 use std::sync::Arc;
 
 use proptest::prelude::{ProptestConfig, any, prop_assert, proptest};
@@ -12,7 +12,7 @@ use super::attention::{Attend, Memory, room_for_scores};
 use super::curves::{Normalisation, Normalise};
 use super::loading::Shape;
 use super::square::{Left, MakeWhole, Multiply, Precision, Square, Then};
-use super::{Encoder, HEAD, HEADS, Row, SIDE, Solo, Team, Width};
+use super::{Encoder, HEAD, HEADS, Row, SIDE, Solo, Team, TensorFile, Width};
 
 /// Numbers that a seed determines, in [-size, size].
 fn numbers(seed: u64, size: f32) -> impl FnMut() -> f32 {
@@ -187,9 +187,10 @@ fn small_model(width: Width, precision: Precision, longest: usize) -> Arc<Encode
     let bytes = safetensors::serialize(views, None).unwrap();
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(&bytes).unwrap();
-    let checked = file.metadata().unwrap();
+    file.rewind().unwrap();
+    let file = TensorFile::checked(file, |_| {}).unwrap();
     let shape = Shape { layers: 2, heads: HEADS, middle, epsilon: 1e-12, longest };
-    Arc::new(Encoder::load(&bytes, (file, &checked), &shape, (width, precision)).unwrap())
+    Arc::new(Encoder::load(file, &shape, (width, precision)).unwrap())
 }
 
 #[test]

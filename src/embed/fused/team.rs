@@ -111,7 +111,7 @@ impl Team {
     /// # Errors
     /// When a word's row cannot be read.
     pub fn encode(&mut self, pieces: &[u32]) -> io::Result<Row> {
-        self.meeting.encoder.words.check()?;
+        self.meeting.encoder.words.file.check()?;
         if self.meeting.broken.load(Ordering::Acquire) {
             return Err(broken());
         }
