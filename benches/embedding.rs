@@ -19,7 +19,8 @@ use std::time::Instant;
 
 use ai_cost_optimizer::domain::embedding::Embedding;
 use ai_cost_optimizer::embed::Embedder as _;
-use ai_cost_optimizer::embed::minilm::{DeviceChoice, MiniLm};
+use ai_cost_optimizer::embed::choice::{DeviceChoice, EmbedderChoice};
+use ai_cost_optimizer::embed::minilm::MiniLm;
 use ai_cost_optimizer::embed::weights::{ModelName, Reach, WeightsSource};
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
@@ -47,7 +48,8 @@ impl Engine {
         let weights = source.load(Reach::LocalOnly).expect("the weights were there a moment ago");
         let folder = weights.folder.clone();
         let started = Instant::now();
-        let mut one = MiniLm::new(weights, name).expect("checked weights make a model");
+        let mut one = MiniLm::new(weights, EmbedderChoice { device: name, ..EmbedderChoice::default() })
+            .expect("checked weights make a model");
         let loaded = started.elapsed();
         let started = Instant::now();
         one.embed("What is the capital of France?").expect("every text has an embedding");

@@ -20,7 +20,8 @@ use crate::cost::models::Models;
 use crate::domain::limit::{Limit, OnBreach, Period, Scope, SetBy};
 use crate::domain::model::ProviderId;
 use crate::domain::money::Usd;
-use crate::embed::minilm::{DeviceChoice, MiniLm};
+use crate::embed::choice::{DeviceChoice, EmbedderChoice};
+use crate::embed::minilm::MiniLm;
 use crate::embed::weights::{ModelName, Reach, WeightsSource};
 use crate::embed::worker::EmbedWorker;
 use crate::embed::{EmbedError, Embedder};
@@ -180,6 +181,15 @@ pub fn weights_source(config: &Config) -> anyhow::Result<WeightsSource> {
     Ok(WeightsSource { name, folder: config.embedding.model_path.clone(), data_dir })
 }
 
+/// Gives what was chosen about the embedder.
+pub fn embedder_choice(config: &Config) -> anyhow::Result<EmbedderChoice> {
+    Ok(EmbedderChoice {
+        device: config.embedding.device.parse().context("EMBEDDING_DEVICE")?,
+        engine: config.embedding.engine.parse().context("EMBEDDING_ENGINE")?,
+        precision: config.embedding.precision.parse().context("EMBEDDING_PRECISION")?,
+    })
+}
+
 /// A threshold that is set is one to go by; without audits nobody could say how often hits are wrong.
 fn cache_policy(config: &Config) -> CachePolicy {
     if let Some(threshold) = config.similarity_threshold {
@@ -198,14 +208,15 @@ fn cache_policy(config: &Config) -> CachePolicy {
 
 fn embedder(config: &Config, reach: Reach) -> anyhow::Result<EmbedWorker> {
     let source = weights_source(config)?;
-    let device: DeviceChoice = config.embedding.device.parse().context("EMBEDDING_DEVICE")?;
+    let choice = embedder_choice(config)?;
     // A device that this build lacks is found out now, not by the first prompt.
-    if device != DeviceChoice::Auto {
-        device.open()?;
+    choice.check()?;
+    if choice.device != DeviceChoice::Auto {
+        choice.device.open()?;
     }
     let load = move || -> Result<Box<dyn Embedder>, EmbedError> {
         let weights = source.load(reach)?;
-        Ok(Box::new(MiniLm::new(weights, device)?))
+        Ok(Box::new(MiniLm::new(weights, choice)?))
     };
     Ok(EmbedWorker::new(Box::new(load)))
 }

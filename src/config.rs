@@ -72,6 +72,10 @@ pub struct EmbeddingConfig {
     pub model_path: Option<PathBuf>,
     /// `EMBEDDING_DEVICE`: auto (default), cpu, cuda or metal.
     pub device: String,
+    /// `EMBEDDING_ENGINE`: auto (default) or candle.
+    pub engine: String,
+    /// `EMBEDDING_PRECISION`: f32 (default), bf16 or int8.
+    pub precision: String,
 }
 
 /// Everything that can be configured.
@@ -168,6 +172,8 @@ impl Config {
                 model_name: values.text("EMBEDDING_MODEL_NAME").unwrap_or("all-MiniLM-L6-v2").to_owned(),
                 model_path: values.text("EMBEDDING_MODEL_PATH").map(PathBuf::from),
                 device: one_of(&values, "EMBEDDING_DEVICE", &["auto", "cpu", "cuda", "metal"])?,
+                engine: one_of(&values, "EMBEDDING_ENGINE", &["auto", "candle"])?,
+                precision: one_of(&values, "EMBEDDING_PRECISION", &["f32", "bf16", "int8"])?,
             },
             similarity_threshold: values.parsed(
                 "SIMILARITY_THRESHOLD",
@@ -217,7 +223,6 @@ impl Config {
             models: tables.models,
             prices: tables.prices,
         })
-        .and_then(|config| one_of(&values, "EMBEDDING_ENGINE", &["auto", "candle"]).map(|_| config))
     }
 
     /// Gives the file of the local store, or of what waits for the project; a simulation has its own.

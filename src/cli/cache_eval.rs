@@ -11,16 +11,15 @@ mod vcache;
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use indicatif::ProgressBar;
 
 use self::policy::Policy;
 use super::Exit;
-use crate::app::weights_source;
+use crate::app::{embedder_choice, weights_source};
 use crate::cache::admission::DEFAULT_ERROR_RATE;
 use crate::config::Config;
-use crate::embed::minilm::{DeviceChoice, MiniLm};
+use crate::embed::minilm::MiniLm;
 use crate::embed::weights::Reach;
 
 #[derive(Debug, Subcommand)]
@@ -63,9 +62,8 @@ pub(super) fn run(config: &Config, command: &CacheEvalCommand) -> anyhow::Result
 
 /// Loads the program's embedder on this thread: nobody else waits for it here.
 pub(super) fn embedder(config: &Config) -> anyhow::Result<MiniLm> {
-    let device: DeviceChoice = config.embedding.device.parse().context("EMBEDDING_DEVICE")?;
     let weights = weights_source(config)?.load(Reach::HubThenPip)?;
-    Ok(MiniLm::new(weights, device)?)
+    Ok(MiniLm::new(weights, embedder_choice(config)?)?)
 }
 
 fn share(text: &str) -> Result<f64, String> {

@@ -53,8 +53,12 @@ pub const VARIABLES: [Variable; 45] = [
         "auto",
         "`auto`, `cpu`, `cuda` or `metal`; the last two need a build with that feature",
     ),
-    honoured("EMBEDDING_ENGINE", "auto", "`auto` or `candle`; both are candle in this version"),
-    not_yet("EMBEDDING_PRECISION", "f32", "`f32`, `bf16` or `int8`"),
+    honoured("EMBEDDING_ENGINE", "auto", "`auto` (whichever is faster on this machine) or `candle`"),
+    honoured(
+        "EMBEDDING_PRECISION",
+        "f32",
+        "`f32`, `bf16` or `int8`: how the embedder's weights are kept; each has its own cache",
+    ),
     honoured(
         "SIMILARITY_THRESHOLD",
         "",

@@ -1,18 +1,22 @@
-//! all-MiniLM-L6-v2 (or another BERT of 384 dimensions) by Candle.
+//! all-MiniLM-L6-v2 (or another BERT of 384 dimensions): text in, embedding out.
 //!
-//! It does what sentence-transformers does: 256 word pieces, mean over them, length 1. It does not
-//! find the weights and keeps no queue. Invariant: one text at a time, so nothing is ever padded.
+//! It does what sentence-transformers does: the first 256 word pieces, mean over them, length 1. It
+//! does not find the weights and keeps no queue. Invariant: nothing is ever padded, and a text's
+//! embedding does not depend on the texts beside it.
+//!
+//! Of a long text the start is read and the cut is reported: the cache then serves nothing similar,
+//! and routing asks again with the part that holds the question (`routing::focus`).
 
 use std::fmt;
+use std::sync::Arc;
+use std::thread;
 
-use candle_core::utils::{cuda_is_available, metal_is_available};
-use candle_core::{DType, Device, DeviceLocation, Tensor};
-use candle_nn::VarBuilder;
-use candle_transformers::models::bert::{BertModel, Config};
+use candle_transformers::models::bert::Config;
 use serde_json::Value;
-use strum::{Display, EnumString, VariantArray};
 use tokenizers::{Encoding, PostProcessor as _, Tokenizer, TruncationParams};
 
+use super::choice::EmbedderChoice;
+use super::engine::Engine;
 use super::weights::Weights;
 use super::{EmbedError, Embedded, Embedder};
 use crate::domain::embedding::{DIMENSIONS, Embedding};
@@ -20,73 +24,14 @@ use crate::domain::embedding::{DIMENSIONS, Embedding};
 /// Word pieces that the model reads, special tokens included; what follows is cut.
 pub const READ_LIMIT: usize = 256;
 
-/// The device that was asked for (`EMBEDDING_DEVICE`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Display, EnumString, VariantArray)]
-#[strum(serialize_all = "snake_case")]
-pub enum DeviceChoice {
-    /// CUDA or Metal if this build has it and the machine too, else the CPU.
-    #[default]
-    Auto,
-    Cpu,
-    Cuda,
-    Metal,
-}
+/// Bytes of a text that are tokenized at first: more than 256 word pieces in most languages.
+const FIRST_BYTES: usize = 8 * 1_024;
 
-impl DeviceChoice {
-    /// Opens the device; one that was named and is not there is an error, never a silent CPU.
-    pub fn open(self) -> Result<Device, EmbedError> {
-        match self {
-            Self::Cpu => Ok(Device::Cpu),
-            Self::Cuda if !cuda_is_available() => Err(lacks_feature(self)),
-            Self::Metal if !metal_is_available() => Err(lacks_feature(self)),
-            Self::Cuda => Device::new_cuda(0).and_then(tried).map_err(|error| lacks_device(self, &error)),
-            Self::Metal => Device::new_metal(0).and_then(tried).map_err(|error| lacks_device(self, &error)),
-            Self::Auto => {
-                let accelerator = Self::Cuda.open().or_else(|_| Self::Metal.open());
-                Ok(accelerator.unwrap_or(Device::Cpu))
-            }
-        }
-    }
-}
-
-impl DeviceChoice {
-    /// Names the device that would be used: never `Auto`.
-    pub fn resolve(self) -> Result<Self, EmbedError> {
-        Ok(match self.open()?.location() {
-            DeviceLocation::Cpu => Self::Cpu,
-            DeviceLocation::Cuda { .. } => Self::Cuda,
-            DeviceLocation::Metal { .. } => Self::Metal,
-        })
-    }
-}
-
-/// Computes something: a device for which this build has no kernels opens and takes weights all the same.
-///
-/// An addition, because its kernels are few: a driver that sees them first compiles them now.
-fn tried(device: Device) -> candle_core::Result<Device> {
-    (Tensor::zeros(1, DType::F32, &device)? + 1.0)?.to_vec1::<f32>()?;
-    Ok(device)
-}
-
-fn lacks_feature(device: DeviceChoice) -> EmbedError {
-    EmbedError::Unavailable(format!(
-        "EMBEDDING_DEVICE={device}, but this build has no {device}; \
-         hint: build with `--features {device}`, or set EMBEDDING_DEVICE=auto"
-    ))
-}
-
-fn lacks_device(device: DeviceChoice, error: &candle_core::Error) -> EmbedError {
-    EmbedError::Unavailable(format!(
-        "EMBEDDING_DEVICE={device}, but no such device works here ({error}); hint: set EMBEDDING_DEVICE=auto"
-    ))
-}
-
-/// A BERT encoder in 32-bit floats with its tokenizer, about 100 MB.
+/// A BERT encoder with its tokenizer.
 pub struct MiniLm {
-    model: BertModel,
-    tokenizer: Tokenizer,
+    engine: Engine,
+    tokenizer: Arc<Tokenizer>,
     unknown_id: Option<u32>,
-    device: Device,
     fingerprint: String,
 }
 
@@ -97,17 +42,18 @@ impl MiniLm {
     ///
     /// # Errors
     /// [`EmbedError::Unavailable`] if the files are no BERT of 384 dimensions, or the device is not there.
-    pub fn new(weights: Weights, choice: DeviceChoice) -> Result<Self, EmbedError> {
-        let Weights { name, folder, revision, config, tokenizer, safetensors } = weights;
+    pub fn new(weights: Weights, choice: EmbedderChoice) -> Result<Self, EmbedError> {
         let unusable = |reason: String| {
             EmbedError::Unavailable(format!(
                 "the embedding model in {} cannot be used: {reason}; \
                  hint: check EMBEDDING_MODEL_NAME and EMBEDDING_DEVICE",
-                folder.display()
+                weights.folder.display()
             ))
         };
-        let device = choice.open()?;
-        let config: Config = serde_json::from_slice(&config).map_err(|error| unusable(error.to_string()))?;
+        choice.check()?;
+        let device = choice.device.open()?;
+        let config: Config =
+            serde_json::from_slice(&weights.config).map_err(|error| unusable(error.to_string()))?;
         if config.hidden_size != DIMENSIONS {
             return Err(unusable(format!("it has {} dimensions, not {DIMENSIONS}", config.hidden_size)));
         }
@@ -116,34 +62,59 @@ impl MiniLm {
             return Err(unusable("it has no attention heads".to_owned()));
         }
         let read_limit = READ_LIMIT.min(config.max_position_embeddings);
-        let tokenizer =
-            tokenizer_for_one(&tokenizer, read_limit).map_err(|error| unusable(error.to_string()))?;
-        // Reading the file costs 91 MB for a moment; mapping it would need unsafe code, and would
-        // let the file change between its hash and its use. Candle copies the tensors either way.
-        let model = VarBuilder::from_slice_safetensors(&safetensors, DType::F32, &device)
-            .and_then(|tensors| BertModel::load(tensors, &config))
-            .map_err(|error| unusable(error.to_string()))?;
-        let made = Self {
-            model,
+        // Each takes tens of milliseconds, and the first prompt waits for both.
+        let (tokenizer, engine) = thread::scope(|scope| {
+            let tokenizer = scope.spawn(|| tokenizer_for_one(&weights.tokenizer, read_limit));
+            let engine = Engine::load(&weights, &config, read_limit, (choice, device));
+            (tokenizer.join(), engine)
+        });
+        let tokenizer = tokenizer.map_err(|_| unusable("its tokenizer cannot be read".to_owned()))?;
+        let tokenizer = tokenizer.map_err(|error| unusable(error.to_string()))?;
+        let engine = engine.map_err(unusable)?;
+        tracing::debug!(engine = %engine.name(), precision = %choice.precision, "the embedding model is in memory");
+        Ok(Self {
+            engine,
             unknown_id: tokenizer.token_to_id("[UNK]"),
-            tokenizer,
-            device,
-            fingerprint: format!("{}@{revision}/f32/mean/{read_limit}", name.short()),
-        };
-        // A driver compiles kernels when it first sees them used, 12 to 17 s on an H100: that is loading.
-        if !made.device.is_cpu() {
-            made.forward(&[0]).map_err(|error| unusable(error.to_string()))?;
-        }
-        Ok(made)
+            tokenizer: Arc::new(tokenizer),
+            fingerprint: format!(
+                "{}@{}/{}/mean/{read_limit}",
+                weights.name.short(),
+                weights.revision,
+                choice.precision
+            ),
+        })
     }
 
-    /// Runs the encoder on one sequence: every word piece counts the same, so no mask is needed.
-    fn forward(&self, ids: &[u32]) -> candle_core::Result<Vec<f32>> {
-        let ids = Tensor::new(ids, &self.device)?.unsqueeze(0)?;
-        let hidden = self.model.forward(&ids, &ids.zeros_like()?, None)?;
-        let mean = hidden.mean(1)?.squeeze(0)?;
-        let length = mean.sqr()?.sum_all()?.sqrt()?;
-        mean.broadcast_div(&length)?.to_vec1()
+    /// Tokenizes a text, or as much of it as the model reads.
+    ///
+    /// A prompt may be a thousand times as long, and tokenizing all of it would take longer than embedding
+    /// it. Its first part gives the same word pieces, if it ends between words and has too many.
+    fn tokenize(&self, text: &str) -> Result<Encoding, EmbedError> {
+        // The error does not repeat the text: the tokenizer reports about itself.
+        let encode = |text: &str| {
+            self.tokenizer.encode_fast(text, true).map_err(|error| EmbedError::Failed(error.to_string()))
+        };
+        let mut bytes = FIRST_BYTES;
+        while let Some(end) = text.as_bytes().get(bytes..).and_then(|rest| {
+            let space = rest.iter().position(|byte| byte.is_ascii_whitespace())?;
+            Some(bytes + space)
+        }) {
+            let encoding = encode(text.get(..end).unwrap_or(text))?;
+            if !encoding.get_overflowing().is_empty() {
+                return Ok(encoding);
+            }
+            bytes = end.saturating_mul(4);
+        }
+        encode(text)
+    }
+
+    fn embedded(&self, encoding: &Encoding, numbers: Vec<f32>) -> Result<Embedded, EmbedError> {
+        Ok(Embedded {
+            embedding: Embedding::new(numbers).map_err(|error| EmbedError::Failed(error.to_string()))?,
+            tokens: encoding.len(),
+            truncated: !encoding.get_overflowing().is_empty(),
+            unknown_share: unknown_share(encoding, self.unknown_id),
+        })
     }
 }
 
@@ -153,17 +124,34 @@ impl Embedder for MiniLm {
     }
 
     fn embed(&mut self, text: &str) -> Result<Embedded, EmbedError> {
-        // Neither error repeats the text: tokenizer and model report about themselves.
-        let encoding =
-            self.tokenizer.encode_fast(text, true).map_err(|error| EmbedError::Failed(error.to_string()))?;
-        let numbers =
-            self.forward(encoding.get_ids()).map_err(|error| EmbedError::Failed(error.to_string()))?;
-        Ok(Embedded {
-            embedding: Embedding::new(numbers).map_err(|error| EmbedError::Failed(error.to_string()))?,
-            tokens: encoding.len(),
-            truncated: !encoding.get_overflowing().is_empty(),
-            unknown_share: unknown_share(&encoding, self.unknown_id),
-        })
+        let encoding = self.tokenize(text)?;
+        let numbers = self.engine.encode(&[encoding.get_ids()]).map_err(EmbedError::Failed)?;
+        let numbers = numbers.into_iter().next().unwrap_or_default();
+        self.embedded(&encoding, numbers)
+    }
+
+    fn embed_all(&mut self, texts: &[&str]) -> Vec<Result<Embedded, EmbedError>> {
+        let encodings: Result<Vec<_>, _> = texts.iter().map(|text| self.tokenize(text)).collect();
+        let together = encodings.and_then(|encodings| {
+            let sequences: Vec<_> = encodings.iter().map(Encoding::get_ids).collect();
+            let vectors = self.engine.encode(&sequences).map_err(EmbedError::Failed)?;
+            Ok(encodings
+                .iter()
+                .zip(vectors)
+                .map(|(encoding, numbers)| self.embedded(encoding, numbers))
+                .collect())
+        });
+        // One that fails must not fail the others.
+        together.unwrap_or_else(|_| texts.iter().map(|text| self.embed(text)).collect())
+    }
+
+    fn another(&self) -> Option<Box<dyn Embedder>> {
+        Some(Box::new(Self {
+            engine: self.engine.another()?,
+            tokenizer: Arc::clone(&self.tokenizer),
+            unknown_id: self.unknown_id,
+            fingerprint: self.fingerprint.clone(),
+        }))
     }
 }
 
@@ -206,21 +194,6 @@ mod tests {
     use crate::embed::weights::{FILES, ModelName};
 
     #[test]
-    fn a_device_that_this_build_lacks_is_an_error_that_names_the_way_out() {
-        for (choice, lacks, name) in [
-            (DeviceChoice::Cuda, !cuda_is_available(), "cuda"),
-            (DeviceChoice::Metal, !metal_is_available(), "metal"),
-        ] {
-            if lacks {
-                let message = choice.open().unwrap_err().to_string();
-                assert!(message.contains(&format!("EMBEDDING_DEVICE={name}")), "{message}");
-                assert!(message.contains(&format!("--features {name}")), "{message}");
-            }
-        }
-        assert!(DeviceChoice::Auto.open().is_ok());
-    }
-
-    #[test]
     fn a_model_of_other_dimensions_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let config = serde_json::json!({
@@ -233,7 +206,7 @@ mod tests {
             std::fs::write(dir.path().join(file), config.to_string()).unwrap();
         }
         let weights = Weights::read(&ModelName::new("other/model").unwrap(), dir.path()).unwrap();
-        let message = MiniLm::new(weights, DeviceChoice::Cpu).unwrap_err().to_string();
+        let message = MiniLm::new(weights, EmbedderChoice::default()).unwrap_err().to_string();
         assert!(message.contains("it has 768 dimensions, not 384"), "{message}");
     }
 }

@@ -3,8 +3,12 @@
 //! It does not decide what is similar enough, and nothing here leaves the machine but the download
 //! of the weights.
 
+pub mod choice;
+mod engine;
+pub mod fused;
 mod hub;
 pub mod minilm;
+mod queue;
 pub mod weights;
 mod wheel;
 pub mod worker;
@@ -46,4 +50,14 @@ pub trait Embedder: Send {
 
     /// Embeds one text; long texts are cut at the model's limit, and it says so.
     fn embed(&mut self, text: &str) -> Result<Embedded, EmbedError>;
+
+    /// Embeds several texts, each as if alone; together they may take less time.
+    fn embed_all(&mut self, texts: &[&str]) -> Vec<Result<Embedded, EmbedError>> {
+        texts.iter().map(|text| self.embed(text)).collect()
+    }
+
+    /// Gives an embedder that shares the weights and works on another thread, if there can be one.
+    fn another(&self) -> Option<Box<dyn Embedder>> {
+        None
+    }
 }

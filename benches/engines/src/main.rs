@@ -1,0 +1,124 @@
+//! MiniLM by our engine, Candle, ONNX Runtime and sentence-transformers: the same texts, in turn, in one run.
+//!
+//! `engines MODEL_FOLDER ONNX_FOLDER PYTHON` prints, for one thread and for two, medians, their ratios to
+//! ours, and the share of the machine's measured peak; ONNX_FOLDER is what `export.py` made, PYTHON has
+//! onnxruntime and sentence-transformers. Each number of threads has a process of its own, since Candle's
+//! is fixed by the environment. It asserts nothing, because machines differ.
+
+mod engine;
+mod onnx;
+mod peak;
+mod python;
+
+use std::env;
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use ai_cost_optimizer::embed::choice::EngineChoice;
+use ai_cost_optimizer::embed::fused::Precision;
+
+use engine::{Engine, Own};
+
+const WORD_PIECES: [usize; 4] = [8, 32, 128, 256];
+const ROUNDS: usize = 41;
+const BATCHES: usize = 5;
+const TEXTS: usize = 64;
+
+fn main() {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    match arguments.as_slice() {
+        [model, onnx, python] => {
+            for threads in ["1", "2"] {
+                let program = env::current_exe().expect("a program knows itself");
+                let mut child = Command::new(program);
+                child.args([model, onnx, python, threads]);
+                child.env("RAYON_NUM_THREADS", threads).env("OMP_NUM_THREADS", threads);
+                assert!(child.status().expect("this program starts").success());
+            }
+        }
+        [model, onnx, python, threads] => {
+            measure(Path::new(model), Path::new(onnx), python, threads.parse().expect("a number of threads"));
+        }
+        _ => panic!("engines MODEL_FOLDER ONNX_FOLDER PYTHON"),
+    }
+}
+
+fn measure(model: &Path, onnx: &Path, python: &str, threads: usize) {
+    let peak = peak::floating_point_operations_per_s();
+    println!("threads: {threads}; peak of one: {:.0} GFLOP/s in 32-bit floats", peak / 1e9);
+    let library = python::library_of_onnx_runtime(python);
+    let mut engines: Vec<Box<dyn Engine>> = vec![
+        Box::new(Own::load(model, "ours f32", EngineChoice::Auto, Precision::F32, threads)),
+        Box::new(Own::load(model, "ours bf16", EngineChoice::Auto, Precision::Bf16, threads)),
+        Box::new(Own::load(model, "ours int8", EngineChoice::Auto, Precision::Int8, threads)),
+        Box::new(Own::load(model, "candle", EngineChoice::Candle, Precision::F32, threads)),
+        Box::new(onnx::Onnx::load(&library, model, &onnx.join("f32.onnx"), "ORT fp32", threads)),
+        Box::new(onnx::Onnx::load(&library, model, &onnx.join("int8.onnx"), "ORT int8", threads)),
+        Box::new(python::SentenceTransformers::start(python, model, threads)),
+    ];
+    for pieces in WORD_PIECES {
+        let text = "word ".repeat(pieces - 2);
+        let mut times = in_turn(&mut engines, ROUNDS, |engine| engine.embed(&text));
+        report(
+            &format!("{pieces} word pieces"),
+            &engines,
+            &mut times,
+            operations(pieces) / (peak * threads as f64),
+        );
+    }
+    let texts: Vec<String> = (0..TEXTS).map(|at| "word ".repeat([6, 14, 30, 62, 126, 254][at % 6])).collect();
+    let all: usize = texts.len();
+    let work: f64 = texts.iter().map(|text| operations(text.len() / 5 + 2)).sum();
+    let mut times = in_turn(&mut engines, BATCHES, |engine| engine.embed_all(&texts));
+    report(&format!("{all} texts of 8 to 256"), &engines, &mut times, work / (peak * threads as f64));
+}
+
+/// Gives the floating-point operations that a sequence takes: its matrices and its attention.
+fn operations(pieces: usize) -> f64 {
+    let pieces = pieces as f64;
+    let weights = 6.0 * 12.0 * 384.0 * 384.0;
+    2.0 * weights * pieces + 6.0 * 4.0 * 384.0 * pieces * pieces
+}
+
+/// Times the work on each engine in turn, after one round that does not count; gives seconds.
+fn in_turn(
+    engines: &mut [Box<dyn Engine>],
+    rounds: usize,
+    work: impl Fn(&mut dyn Engine) -> Option<f64>,
+) -> Vec<Vec<f64>> {
+    let mut times = vec![Vec::new(); engines.len()];
+    for round in 0..=rounds {
+        for (engine, times) in engines.iter_mut().zip(&mut times) {
+            let started = Instant::now();
+            let of_its_own = work(engine.as_mut());
+            let time = of_its_own.unwrap_or_else(|| started.elapsed().as_secs_f64());
+            if round > 0 {
+                times.push(time);
+            }
+        }
+    }
+    times
+}
+
+fn median(times: &mut [f64]) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
+}
+
+/// Prints an engine a line: its median and fastest time, and ours in its terms, as ratios of medians.
+fn report(what: &str, engines: &[Box<dyn Engine>], times: &mut [Vec<f64>], least: f64) {
+    let medians: Vec<f64> = times.iter_mut().map(|times| median(times)).collect();
+    for ((engine, times), median) in engines.iter().zip(times).zip(&medians) {
+        let ratios: Vec<String> =
+            medians.iter().take(3).map(|ours| format!("{:.2}", ours / median)).collect();
+        println!(
+            "{what:<20} {:<22} p50 {:>9.2} ms  least {:>9.2} ms  of the f32 peak {:.2}  ours f32/bf16/int8 to it {}",
+            engine.name(),
+            median * 1e3,
+            times[0] * 1e3,
+            least / median,
+            ratios.join(" ")
+        );
+    }
+}

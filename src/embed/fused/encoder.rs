@@ -1,0 +1,149 @@
+//! The whole encoder: word pieces in, one vector of length 1 for each sequence out.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use super::attention::Memory;
+use super::curves::Normalisation;
+use super::lanes::Width;
+use super::rows::{Layer, Rows};
+use super::square::Precision;
+use super::words::Words;
+use super::{Row, SIDE};
+
+/// The weights, shared by all threads that compute with them.
+pub struct Encoder {
+    pub(super) width: Width,
+    pub(super) precision: Precision,
+    pub(super) words: Words,
+    /// By place in the sequence; token type 0 is in them.
+    pub(super) positions: Vec<Row>,
+    pub(super) after_words: Normalisation,
+    pub(super) layers: Vec<Layer>,
+}
+
+impl fmt::Debug for Encoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Encoder")
+            .field("width", &self.width)
+            .field("precision", &self.precision)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Encoder {
+    /// Says what the kernels run on.
+    pub fn width(&self) -> Width {
+        self.width
+    }
+
+    /// Says how the weights are stored.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// Gives the word pieces that a sequence may have.
+    pub fn longest(&self) -> usize {
+        self.positions.len()
+    }
+
+    /// Puts what is known of word pieces into rows, from the given place of their sequence on.
+    pub(super) fn look_up(&self, pieces: &[u32], start: usize, rows: &mut [Row]) -> io::Result<()> {
+        let positions = self.positions.get(start..).unwrap_or_default();
+        for ((piece, position), row) in pieces.iter().zip(positions).zip(rows) {
+            self.words.read(*piece, row)?;
+            for (number, position) in row.iter_mut().zip(position) {
+                *number += position;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One thread's way through the encoder, with the room that it keeps.
+pub struct Solo {
+    encoder: Arc<Encoder>,
+    rows: Rows,
+    memory: Memory,
+}
+
+impl fmt::Debug for Solo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Solo").field("encoder", &self.encoder).finish_non_exhaustive()
+    }
+}
+
+impl Solo {
+    /// Makes room for a sequence of the greatest length, so that no call needs more.
+    pub fn new(encoder: Arc<Encoder>) -> Self {
+        let longest = encoder.longest();
+        Self {
+            rows: Rows::new(encoder.width, encoder.precision, longest, longest),
+            memory: Memory::new(encoder.width, longest),
+            encoder,
+        }
+    }
+
+    /// Encodes sequences together; each gets the vector that it would get alone.
+    ///
+    /// # Errors
+    /// When a word's row cannot be read.
+    pub fn encode(&mut self, sequences: &[&[u32]], vectors: &mut Vec<Row>) -> io::Result<()> {
+        let Self { encoder, rows, memory } = self;
+        encoder.words.file.check()?;
+        rows.resize(sequences.iter().map(|pieces| pieces.len()).sum());
+        for (start, pieces) in starts(sequences) {
+            let rows = rows.at.get_mut(start..start + pieces.len()).unwrap_or_default();
+            encoder.look_up(pieces, 0, rows)?;
+        }
+        rows.normalise(&encoder.after_words);
+        for layer in &encoder.layers {
+            rows.project(layer);
+            for (start, pieces) in starts(sequences) {
+                let end = start + pieces.len();
+                memory.pack(
+                    encoder.width,
+                    rows.keys.get(start..end).unwrap_or_default(),
+                    rows.values.get(start..end).unwrap_or_default(),
+                );
+                rows.attend(start, end, &[memory]);
+            }
+            rows.finish(layer);
+        }
+        vectors.clear();
+        for (start, pieces) in starts(sequences) {
+            let rows = rows.at.get(start..start + pieces.len()).unwrap_or_default();
+            let mut vector = sum(rows);
+            to_length_1(&mut vector);
+            vectors.push(vector);
+        }
+        Ok(())
+    }
+}
+
+fn starts<'a>(sequences: &'a [&'a [u32]]) -> impl Iterator<Item = (usize, &'a [u32])> {
+    sequences.iter().scan(0, |next, pieces| {
+        let start = *next;
+        *next += pieces.len();
+        Some((start, *pieces))
+    })
+}
+
+pub(super) fn sum(rows: &[Row]) -> Row {
+    let mut sum = [0.0; SIDE];
+    for row in rows {
+        for (sum, number) in sum.iter_mut().zip(row) {
+            *sum += number;
+        }
+    }
+    sum
+}
+
+/// Scales a vector to length 1, so the mean over the rows is as good as their sum.
+pub(super) fn to_length_1(vector: &mut Row) {
+    let length = vector.iter().map(|number| number * number).sum::<f32>().sqrt();
+    for number in vector {
+        *number /= length;
+    }
+}

@@ -1,0 +1,115 @@
+//! The rows of one thread on their way through the layers, and the room they need, which is kept.
+
+use super::attention::{Attend, Memory, room_for_scores};
+use super::curves::{Normalisation, Normalise};
+use super::lanes::Width;
+use super::square::{Left, MakeWhole, Multiply, Precision, Square, Then, WholeRow};
+use super::{Row, SIDE};
+
+/// One layer of the encoder.
+pub(super) struct Layer {
+    pub(super) query: Square,
+    pub(super) key: Square,
+    pub(super) value: Square,
+    pub(super) attended: Square,
+    pub(super) after_attention: Normalisation,
+    /// The wide middle of the layer, cut into squares: up to it and down from it.
+    pub(super) middle: Vec<(Square, Square)>,
+    pub(super) after_middle: Normalisation,
+}
+
+/// Rows, and everything that is computed beside them.
+pub(super) struct Rows {
+    width: Width,
+    precision: Precision,
+    pub(super) at: Vec<Row>,
+    queries: Vec<Row>,
+    pub(super) keys: Vec<Row>,
+    pub(super) values: Vec<Row>,
+    /// What attention brings, then a part of the middle.
+    beside: Vec<Row>,
+    whole: Vec<WholeRow>,
+    scales: Vec<f32>,
+    scores: Vec<f32>,
+}
+
+impl Rows {
+    /// Makes room for so many rows, whose sequences have at most `longest`.
+    pub(super) fn new(width: Width, precision: Precision, rows: usize, longest: usize) -> Self {
+        let room = || Vec::with_capacity(rows);
+        let whole = if precision == Precision::Int8 { rows } else { 0 };
+        Self {
+            width,
+            precision,
+            at: room(),
+            queries: room(),
+            keys: room(),
+            values: room(),
+            beside: room(),
+            whole: vec![[0; SIDE / 2]; whole],
+            scales: vec![0.0; whole],
+            scores: vec![0.0; room_for_scores(longest)],
+        }
+    }
+
+    /// Takes so many rows; what they hold is to be overwritten.
+    pub(super) fn resize(&mut self, rows: usize) {
+        for part in [&mut self.at, &mut self.queries, &mut self.keys, &mut self.values, &mut self.beside] {
+            part.resize(rows, [0.0; SIDE]);
+        }
+        if self.precision == Precision::Int8 {
+            self.whole.resize(rows, [0; SIDE / 2]);
+            self.scales.resize(rows, 0.0);
+        }
+    }
+
+    pub(super) fn normalise(&mut self, to: &Normalisation) {
+        self.width.run(Normalise { rows: &mut self.at, to });
+    }
+
+    /// Computes queries, keys and values.
+    pub(super) fn project(&mut self, layer: &Layer) {
+        let Self { width, at, queries, keys, values, whole, scales, .. } = self;
+        let left = prepare(*width, self.precision, at, whole, scales);
+        for (right, out) in [(&layer.query, queries), (&layer.key, keys), (&layer.value, values)] {
+            width.run(Multiply { left, right, out, then: Then::Store });
+        }
+    }
+
+    /// Attends with the rows of one sequence to what is remembered of it.
+    pub(super) fn attend(&mut self, start: usize, end: usize, memories: &[&Memory]) {
+        let queries = self.queries.get(start..end).unwrap_or_default();
+        let out = self.beside.get_mut(start..end).unwrap_or_default();
+        self.width.run(Attend { queries, memories, scores: &mut self.scores, out });
+    }
+
+    /// Does the rest of a layer, from what attention brought.
+    pub(super) fn finish(&mut self, layer: &Layer) {
+        let Self { width, precision, at, beside, whole, scales, keys: inner, .. } = self;
+        let left = prepare(*width, *precision, beside, whole, scales);
+        width.run(Multiply { left, right: &layer.attended, out: at, then: Then::Add });
+        width.run(Normalise { rows: at, to: &layer.after_attention });
+        // The middle is added to the rows part by part, so it starts from a copy of them.
+        beside.copy_from_slice(at);
+        for (up, down) in &layer.middle {
+            let left = prepare(*width, *precision, beside, whole, scales);
+            width.run(Multiply { left, right: up, out: inner, then: Then::StoreGelu });
+            let left = prepare(*width, *precision, inner, whole, scales);
+            width.run(Multiply { left, right: down, out: at, then: Then::Add });
+        }
+        width.run(Normalise { rows: at, to: &layer.after_middle });
+    }
+}
+
+fn prepare<'a>(
+    width: Width,
+    precision: Precision,
+    rows: &'a [Row],
+    whole: &'a mut [WholeRow],
+    scales: &'a mut [f32],
+) -> Left<'a> {
+    if precision == Precision::Int8 {
+        width.run(MakeWhole { rows, whole, scales });
+    }
+    Left { rows, whole, scales }
+}

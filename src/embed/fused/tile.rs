@@ -1,0 +1,88 @@
+//! The innermost loops: a few rows times a few vectors of columns, summed in registers.
+//!
+//! Invariant: a sum is taken in the order of the depth, whatever the size of the tile, so that a row's
+//! numbers never depend on how rows were cut into tiles.
+
+#![expect(
+    clippy::indexing_slicing,
+    reason = "an index that is checked in these loops costs more than the work"
+)]
+
+use super::lanes::Lanes;
+use super::square::WholeRow;
+use super::{Row, SIDE};
+
+/// Sums of a tile.
+pub(super) type Sums<V, const ROWS: usize, const VECTORS: usize> = [[V; VECTORS]; ROWS];
+
+/// Adds products of 32-bit floats; `right` holds, for each number of a row, the weights of all columns.
+///
+/// `left` gives a number by row and depth.
+#[inline(always)]
+pub(super) fn add_floats<S: Lanes, const ROWS: usize, const VECTORS: usize>(
+    simd: S,
+    mut sums: Sums<S::f32s, ROWS, VECTORS>,
+    left: impl Fn(usize, usize) -> f32,
+    right: &[S::f32s],
+) -> Sums<S::f32s, ROWS, VECTORS> {
+    let (right, _) = right.as_chunks::<VECTORS>();
+    for (depth, right) in right.iter().enumerate() {
+        for row in 0..ROWS {
+            let number = simd.splat_f32s(left(row, depth));
+            for vector in 0..VECTORS {
+                sums[row][vector] = simd.mul_add_e_f32s(number, right[vector], sums[row][vector]);
+            }
+        }
+    }
+    sums
+}
+
+/// The same with weights of 16 bits (bf16), two of a column in one lane, the earlier in its low half.
+#[inline(always)]
+pub(super) fn add_halves<S: Lanes, const ROWS: usize, const VECTORS: usize>(
+    simd: S,
+    mut sums: Sums<S::f32s, ROWS, VECTORS>,
+    left: &[Row; ROWS],
+    right: &[S::u32s],
+) -> Sums<S::f32s, ROWS, VECTORS> {
+    let (right, _) = right.as_chunks::<VECTORS>();
+    let (sixteen, high) = (simd.splat_u32s(16), simd.splat_u32s(0xffff_0000));
+    for (right, depth) in right.iter().zip(0..SIDE / 2) {
+        let earlier = right.map(|pair| simd.transmute_f32s_u32s(simd.wrapping_dyn_shl_u32s(pair, sixteen)));
+        for row in 0..ROWS {
+            let number = simd.splat_f32s(left[row][2 * depth]);
+            for vector in 0..VECTORS {
+                sums[row][vector] = simd.mul_add_e_f32s(number, earlier[vector], sums[row][vector]);
+            }
+        }
+        let later = right.map(|pair| simd.transmute_f32s_u32s(simd.and_u32s(pair, high)));
+        for row in 0..ROWS {
+            let number = simd.splat_f32s(left[row][2 * depth + 1]);
+            for vector in 0..VECTORS {
+                sums[row][vector] = simd.mul_add_e_f32s(number, later[vector], sums[row][vector]);
+            }
+        }
+    }
+    sums
+}
+
+/// The same in whole numbers: pairs of 16 bits on the left, weights of 8 bits on the right; exact.
+#[inline(always)]
+pub(super) fn add_whole<S: Lanes, const ROWS: usize, const VECTORS: usize>(
+    simd: S,
+    left: &[WholeRow; ROWS],
+    right: &[S::BytePairs],
+) -> Sums<S::i32s, ROWS, VECTORS> {
+    let mut sums = [[simd.splat_i32s(0); VECTORS]; ROWS];
+    let (right, _) = right.as_chunks::<VECTORS>();
+    for (right, depth) in right.iter().zip(0..SIDE / 2) {
+        let right = right.map(|bytes| simd.widen(bytes));
+        for row in 0..ROWS {
+            let pair = simd.splat_i32s(left[row][depth]);
+            for vector in 0..VECTORS {
+                sums[row][vector] = simd.add_products(sums[row][vector], pair, right[vector]);
+            }
+        }
+    }
+    sums
+}
