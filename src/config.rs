@@ -3,6 +3,7 @@
 //! An empty value, or a literal `${…}` that a client did not expand, is unset. A value that is wrong, or that
 //! this version would not obey, is an error that names the variable and what is accepted.
 
+pub mod embedding;
 pub mod http;
 pub mod serving;
 mod tables;
@@ -19,6 +20,7 @@ use reqwest::Url;
 use secrecy::{ExposeSecret as _, SecretString};
 use strum::VariantArray;
 
+use self::embedding::EmbeddingConfig;
 use self::http::HttpConfig;
 use self::serving::ServingConfig;
 use self::tables::{File, MOST_USD};
@@ -61,21 +63,6 @@ pub struct SupabaseConfig {
     pub key: SecretString,
     /// `SUPABASE_ACCESS_TOKEN`; default: the session of `ai-cost-optimizer login`.
     pub access_token: Option<SecretString>,
-}
-
-/// What embeds prompts, and on what.
-#[derive(Debug, Clone)]
-pub struct EmbeddingConfig {
-    /// `EMBEDDING_MODEL_NAME`; default: all-MiniLM-L6-v2.
-    pub model_name: String,
-    /// `EMBEDDING_MODEL_PATH`; default: none, the weights are looked for.
-    pub model_path: Option<PathBuf>,
-    /// `EMBEDDING_DEVICE`: auto (default), cpu, cuda or metal.
-    pub device: String,
-    /// `EMBEDDING_ENGINE`: auto (default) or candle.
-    pub engine: String,
-    /// `EMBEDDING_PRECISION`: f32 (default), bf16 or int8.
-    pub precision: String,
 }
 
 /// Everything that can be configured.
@@ -168,13 +155,7 @@ impl Config {
             log_level: values
                 .parsed("LOG_LEVEL", "error, warn, info, debug or trace", |text| text.parse().ok())?,
             providers: if mode == Mode::Simulate { Vec::new() } else { providers(&values)? },
-            embedding: EmbeddingConfig {
-                model_name: values.text("EMBEDDING_MODEL_NAME").unwrap_or("all-MiniLM-L6-v2").to_owned(),
-                model_path: values.text("EMBEDDING_MODEL_PATH").map(PathBuf::from),
-                device: one_of(&values, "EMBEDDING_DEVICE", &["auto", "cpu", "cuda", "metal"])?,
-                engine: one_of(&values, "EMBEDDING_ENGINE", &["auto", "candle"])?,
-                precision: one_of(&values, "EMBEDDING_PRECISION", &["f32", "bf16", "int8"])?,
-            },
+            embedding: EmbeddingConfig::read(&values)?,
             similarity_threshold: values.parsed(
                 "SIMILARITY_THRESHOLD",
                 "a number above 0, at most 1",
@@ -320,12 +301,6 @@ impl Values {
             None => bail!("{name} is `{text}`; accepted: {accepted}"),
         }
     }
-}
-
-fn one_of(values: &Values, name: &str, accepted: &[&'static str]) -> anyhow::Result<String> {
-    let find = |text: &str| accepted.iter().find(|known| **known == text).map(|known| (*known).to_owned());
-    let default = accepted.first().copied().unwrap_or_default().to_owned();
-    Ok(values.parsed(name, &accepted.join(", "), find)?.unwrap_or(default))
 }
 
 fn amount(values: &Values, name: &str) -> anyhow::Result<Option<Usd>> {
