@@ -48,7 +48,7 @@ impl Engine {
         let weights = source.load(Reach::LocalOnly).expect("the weights were there a moment ago");
         let folder = weights.folder.clone();
         let started = Instant::now();
-        let mut one = MiniLm::new(weights, EmbedderChoice { device: name, ..EmbedderChoice::default() })
+        let mut one = MiniLm::new(&weights, EmbedderChoice { device: name, ..EmbedderChoice::default() })
             .expect("checked weights make a model");
         let loaded = started.elapsed();
         let started = Instant::now();

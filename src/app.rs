@@ -216,7 +216,7 @@ fn embedder(config: &Config, reach: Reach) -> anyhow::Result<EmbedWorker> {
     }
     let load = move || -> Result<Box<dyn Embedder>, EmbedError> {
         let weights = source.load(reach)?;
-        Ok(Box::new(MiniLm::new(weights, choice)?))
+        Ok(Box::new(MiniLm::new(&weights, choice)?))
     };
     Ok(EmbedWorker::new(Box::new(load)))
 }

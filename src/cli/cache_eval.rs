@@ -63,7 +63,7 @@ pub(super) fn run(config: &Config, command: &CacheEvalCommand) -> anyhow::Result
 /// Loads the program's embedder on this thread: nobody else waits for it here.
 pub(super) fn embedder(config: &Config) -> anyhow::Result<MiniLm> {
     let weights = weights_source(config)?.load(Reach::HubThenPip)?;
-    Ok(MiniLm::new(weights, embedder_choice(config)?)?)
+    Ok(MiniLm::new(&weights, embedder_choice(config)?)?)
 }
 
 fn share(text: &str) -> Result<f64, String> {

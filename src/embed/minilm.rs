@@ -36,13 +36,13 @@ pub struct MiniLm {
 }
 
 impl MiniLm {
-    /// Builds the model; takes the weights by value, so that their file's bytes are freed after.
+    /// Builds the model.
     ///
     /// Blocks for about 0.1 s; on a GPU whose driver does not know the kernels yet, for many seconds.
     ///
     /// # Errors
     /// [`EmbedError::Unavailable`] if the files are no BERT of 384 dimensions, or the device is not there.
-    pub fn new(weights: Weights, choice: EmbedderChoice) -> Result<Self, EmbedError> {
+    pub fn new(weights: &Weights, choice: EmbedderChoice) -> Result<Self, EmbedError> {
         let unusable = |reason: String| {
             EmbedError::Unavailable(format!(
                 "the embedding model in {} cannot be used: {reason}; \
@@ -65,7 +65,7 @@ impl MiniLm {
         // Each takes tens of milliseconds, and the first prompt waits for both.
         let (tokenizer, engine) = thread::scope(|scope| {
             let tokenizer = scope.spawn(|| tokenizer_for_one(&weights.tokenizer, read_limit));
-            let engine = Engine::load(&weights, &config, read_limit, (choice, device));
+            let engine = Engine::load(weights, &config, read_limit, (choice, device));
             (tokenizer.join(), engine)
         });
         let tokenizer = tokenizer.map_err(|_| unusable("its tokenizer cannot be read".to_owned()))?;
@@ -206,7 +206,7 @@ mod tests {
             std::fs::write(dir.path().join(file), config.to_string()).unwrap();
         }
         let weights = Weights::read(&ModelName::new("other/model").unwrap(), dir.path()).unwrap();
-        let message = MiniLm::new(weights, EmbedderChoice::default()).unwrap_err().to_string();
+        let message = MiniLm::new(&weights, EmbedderChoice::default()).unwrap_err().to_string();
         assert!(message.contains("it has 768 dimensions, not 384"), "{message}");
     }
 }

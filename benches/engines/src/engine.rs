@@ -39,7 +39,7 @@ impl Own {
     ) -> Self {
         let weights = Weights::read(&ModelName::minilm(), model).expect("a model folder");
         let choice = EmbedderChoice { device: DeviceChoice::Cpu, engine, precision };
-        let whole = MiniLm::new(weights, choice).expect("checked weights make a model");
+        let whole = MiniLm::new(&weights, choice).expect("checked weights make a model");
         match whole.another() {
             Some(alone) if threads == 1 => Self { name, first: alone, second: None },
             other => Self { name, first: Box::new(whole), second: other },

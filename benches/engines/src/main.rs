@@ -47,14 +47,14 @@ fn main() {
 fn measure(model: &Path, onnx: &Path, python: &str, threads: usize) {
     let peak = peak::floating_point_operations_per_s();
     println!("threads: {threads}; peak of one: {:.0} GFLOP/s in 32-bit floats", peak / 1e9);
-    let library = python::library_of_onnx_runtime(python);
+    let environment = onnx::environment(&python::library_of_onnx_runtime(python));
     let mut engines: Vec<Box<dyn Engine>> = vec![
         Box::new(Own::load(model, "ours f32", EngineChoice::Auto, Precision::F32, threads)),
         Box::new(Own::load(model, "ours bf16", EngineChoice::Auto, Precision::Bf16, threads)),
         Box::new(Own::load(model, "ours int8", EngineChoice::Auto, Precision::Int8, threads)),
         Box::new(Own::load(model, "candle", EngineChoice::Candle, Precision::F32, threads)),
-        Box::new(onnx::Onnx::load(&library, model, &onnx.join("f32.onnx"), "ORT fp32", threads)),
-        Box::new(onnx::Onnx::load(&library, model, &onnx.join("int8.onnx"), "ORT int8", threads)),
+        Box::new(onnx::Onnx::load(&environment, model, &onnx.join("f32.onnx"), "ORT fp32", threads)),
+        Box::new(onnx::Onnx::load(&environment, model, &onnx.join("int8.onnx"), "ORT int8", threads)),
         Box::new(python::SentenceTransformers::start(python, model, threads)),
     ];
     for pieces in WORD_PIECES {

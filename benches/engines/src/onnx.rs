@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use ort::environment::Environment;
 use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
 use ort::value::Tensor;
@@ -15,11 +16,20 @@ pub struct Onnx {
     tokenizer: Tokenizer,
 }
 
+/// Loads the library of ONNX Runtime, which every engine of it shares.
+pub fn environment(library: &str) -> Environment {
+    ort::init_from(library).expect("a library of ONNX Runtime").build().expect("an environment")
+}
+
 impl Onnx {
-    pub fn load(library: &str, model: &Path, file: &Path, name: &'static str, threads: usize) -> Self {
-        // The second engine finds it loaded.
-        ort::init_from(library).expect("a library of ONNX Runtime").commit();
-        let session = Session::builder()
+    pub fn load(
+        environment: &Environment,
+        model: &Path,
+        file: &Path,
+        name: &'static str,
+        threads: usize,
+    ) -> Self {
+        let session = Session::builder(environment)
             .and_then(|builder| Ok(builder.with_optimization_level(GraphOptimizationLevel::Level3)?))
             .and_then(|builder| Ok(builder.with_intra_threads(threads)?))
             .and_then(|mut builder| builder.commit_from_file(file))

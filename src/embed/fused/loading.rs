@@ -32,6 +32,7 @@ pub struct Shape {
 #[error("the fused engine does not fit: {0}")]
 pub struct UnfitError(String);
 
+#[expect(clippy::needless_pass_by_value, reason = "errors come by value from `map_err`")]
 fn unfit(reason: impl ToString) -> UnfitError {
     UnfitError(reason.to_string())
 }

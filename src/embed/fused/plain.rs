@@ -1,7 +1,5 @@
 //! Tests of the kernels against the same functions in 64 bits, as a textbook writes them.
 
-#![expect(clippy::indexing_slicing, reason = "a test that reads past an end has failed")]
-
 use std::io::{Seek as _, Write as _};
 use std::sync::Arc;
 

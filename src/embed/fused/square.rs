@@ -59,7 +59,7 @@ pub(super) struct Square {
 enum Packed {
     F32(Lined<f32>),
     Bf16(Lined<u32>),
-    Int8 { weights: Lined<i8>, scales: Row },
+    Int8 { weights: Lined<i8>, scales: Box<Row> },
 }
 
 impl Square {
@@ -104,7 +104,7 @@ impl Square {
                         weights[place(column, depth, 2)] = (weight(column, depth) / *scale).round() as i8;
                     }
                 }
-                Packed::Int8 { weights, scales }
+                Packed::Int8 { weights, scales: Box::new(scales) }
             }
         };
         Self { packed, bias }

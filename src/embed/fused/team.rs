@@ -68,7 +68,7 @@ struct Meeting {
 enum Order {
     Wait,
     Go,
-    Done(io::Result<Row>),
+    Done(io::Result<Box<Row>>),
     End,
 }
 
@@ -100,7 +100,7 @@ impl Team {
         let helper = thread::Builder::new().name("embed-helper".to_owned()).spawn(move || {
             while shared.wait_for_work() {
                 let sum = second.encode(&shared);
-                shared.give(Order::Done(sum));
+                shared.give(Order::Done(sum.map(Box::new)));
             }
         })?;
         Ok(Self { meeting, first, helper: Some(helper) })
@@ -160,7 +160,8 @@ impl Half {
         self.rows.normalise(&encoder.after_words);
         for (number, layer) in encoder.layers.iter().enumerate() {
             self.rows.project(layer);
-            let memories = &meeting.memories[number % 2];
+            let [even, odd] = &meeting.memories;
+            let memories = if number % 2 == 0 { even } else { odd };
             if let Some(memory) = memories.get(self.index) {
                 let mut memory = memory.write().unwrap_or_else(PoisonError::into_inner);
                 memory.pack(encoder.width, &self.rows.keys, &self.rows.values);
@@ -218,7 +219,7 @@ impl Meeting {
                 return Err(broken());
             }
             match std::mem::replace(&mut *order, Order::Wait) {
-                Order::Done(sum) => return sum,
+                Order::Done(sum) => return sum.map(|sum| *sum),
                 other => *order = other,
             }
             order = self.changed.wait(order).unwrap_or_else(PoisonError::into_inner);

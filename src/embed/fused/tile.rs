@@ -18,6 +18,7 @@ pub(super) type Sums<V, const ROWS: usize, const VECTORS: usize> = [[V; VECTORS]
 /// Adds products of 32-bit floats; `right` holds, for each number of a row, the weights of all columns.
 ///
 /// `left` gives a number by row and depth.
+#[expect(clippy::needless_range_loop, reason = "it reads as the other tiles do")]
 #[inline(always)]
 pub(super) fn add_floats<S: Lanes, const ROWS: usize, const VECTORS: usize>(
     simd: S,

@@ -61,7 +61,7 @@ fn write(folder: &Path, name: &str, bytes: &[u8]) {
 
 fn read(folder: &Path) -> Result<MiniLm, EmbedError> {
     let name = ModelName::new("somebody/model").expect("it is a name");
-    MiniLm::new(Weights::read(&name, folder)?, EmbedderChoice::default())
+    MiniLm::new(&Weights::read(&name, folder)?, EmbedderChoice::default())
 }
 
 fn config(layers: usize) -> serde_json::Value {
