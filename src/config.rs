@@ -31,7 +31,7 @@ use crate::domain::money::Usd;
 use crate::domain::prompt::StorePrompts;
 
 pub use self::tables::{BadBudget, BudgetRow, ModelRow, PriceRow};
-pub use self::variables::{Support, VARIABLES, Variable, environment, is_secret};
+pub use self::variables::{VARIABLES, Variable, environment, is_secret};
 
 /// Whether providers are called or simulated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -128,7 +128,7 @@ impl Config {
     /// Reads given variables as if they were the environment.
     pub fn from_environment(mode: Mode, environment: HashMap<&'static str, String>) -> anyhow::Result<Self> {
         let folders = ProjectDirs::from("", "", "ai-cost-optimizer");
-        let mut values = Values { mode, of: BTreeMap::new() };
+        let mut values = Values { of: BTreeMap::new() };
         values.add(environment.into_iter().map(|(name, value)| (name.to_owned(), value)));
         let default_file = folders.as_ref().map(|folders| folders.config_dir().join("config.toml"));
         let path = match values.text("COST_OPTIMIZER_CONFIG") {
@@ -139,7 +139,6 @@ impl Config {
             Some(path) => values.add_file(path)?,
             None => File::default(),
         };
-        values.refuse_unsupported()?;
         let data_dir = match (values.text("COST_OPTIMIZER_DATA_DIR"), &folders) {
             (Some(path), _) => PathBuf::from(path),
             (None, Some(folders)) => folders.data_dir().to_owned(),
@@ -217,7 +216,6 @@ impl Config {
 }
 
 struct Values {
-    mode: Mode,
     of: BTreeMap<String, String>,
 }
 
@@ -259,20 +257,6 @@ impl Values {
             self.add([(key, text)]);
         }
         Ok(file)
-    }
-
-    fn refuse_unsupported(&self) -> anyhow::Result<()> {
-        let unsupported = VARIABLES.iter().filter(|variable| variable.support == Support::NotYet);
-        for Variable { name, meaning, .. } in unsupported {
-            if self.mode == Mode::Simulate && name.starts_with("SUPABASE_") {
-                continue;
-            }
-            if let Some(value) = self.text(name) {
-                let shown = if is_secret(name) { String::new() } else { format!("=`{value}`") };
-                bail!("{name}{shown} is not honoured by this version ({meaning}); hint: unset it");
-            }
-        }
-        Ok(())
     }
 
     fn text(&self, name: &str) -> Option<&str> {

@@ -22,7 +22,7 @@ use self::entry::{Answers, Change, Entry, edit};
 use self::file::ConfigFile;
 use self::places::{Folders, Platform, claude_desktop};
 use super::{Exit, Form, show};
-use crate::config::{self, Config, Mode, Support, VARIABLES, is_secret};
+use crate::config::{self, Config, Mode, VARIABLES, is_secret};
 
 /// Variables that name a file or folder; a client starts the program in a folder of its own.
 const PATHS: [&str; 4] =
@@ -185,9 +185,9 @@ fn variables(given: &[String], copied: &[String]) -> anyhow::Result<BTreeMap<Str
     Ok(variables)
 }
 
-/// Finds a variable that this version obeys.
+/// Finds a variable of this program.
 fn known(name: &str) -> anyhow::Result<&'static str> {
-    match VARIABLES.iter().find(|variable| variable.name == name && variable.support == Support::Honoured) {
+    match VARIABLES.iter().find(|variable| variable.name == name) {
         Some(variable) => Ok(variable.name),
         None => bail!("`{name}` is no variable of this program; hint: the README lists them"),
     }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use ai_cost_optimizer::config::{Support, VARIABLES, is_secret};
+use ai_cost_optimizer::config::{VARIABLES, is_secret};
 use serde_json::Value;
 
 use crate::stdio::driver::at;
@@ -18,9 +18,7 @@ fn json(path: &str) -> Value {
 }
 
 fn check_variable(name: &str, is_marked_secret: bool) {
-    let variable = VARIABLES.iter().find(|variable| variable.name == name);
-    let variable = variable.unwrap_or_else(|| panic!("{name} is no variable"));
-    assert_eq!(variable.support, Support::Honoured, "{name}");
+    assert!(VARIABLES.iter().any(|variable| variable.name == name), "{name} is no variable");
     assert_eq!(is_secret(name), is_marked_secret, "{name}");
 }
 
