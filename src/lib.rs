@@ -14,7 +14,7 @@
 //! | [`budget`] | pure: what may be spent, and what happens to a request that would go over it |
 //! | [`routing`], [`cache`] | pure: which model to ask; which stored answer may be served, which kept |
 //! | [`experiments`] | pure: which arm a request belongs to, and what the outcomes of the arms prove |
-//! | [`auth`] | adapter: the session of a Supabase user |
+//! | [`auth`] | adapter: the session of a Supabase user, and the tokens that requests of others carry |
 //! | [`embed`], [`store`], [`providers`] | adapters: MiniLM on this machine; SQLite or a Supabase project; HTTP |
 //! | [`pipeline`] | the flow |
 //! | [`dashboard`] | surface: numbers as pictures, and as a page |

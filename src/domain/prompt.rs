@@ -188,6 +188,13 @@ impl RouteRequest {
             tags: Vec::new(),
         }
     }
+
+    /// Gives the earlier turns with the prompt after them.
+    pub fn turns(&self) -> Vec<Turn> {
+        let mut turns = self.context.clone();
+        turns.push(Turn { role: Role::User, text: self.prompt.as_str().to_owned() });
+        turns
+    }
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use std::time::Duration;
 use rmcp::RoleServer;
 use rmcp::model::{
     ClientNotification, ClientRequest, CustomResult, GetMeta as _, JsonObject, JsonRpcMessage,
-    JsonRpcResponse, ProtocolVersion, RequestId, ServerResult,
+    JsonRpcResponse, RequestId, ServerResult,
 };
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
@@ -20,6 +20,8 @@ use serde_json::Value;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+
+use super::requests::is_modern;
 
 /// Where a result says who gave it.
 pub(super) const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
@@ -40,9 +42,7 @@ enum Era {
 
 impl Era {
     fn of(request: &ClientRequest) -> Self {
-        let version = request.get_meta().protocol_version();
-        let is_modern = version.is_some_and(|version| version >= ProtocolVersion::V_2026_07_28);
-        if is_modern { Self::Modern } else { Self::Legacy }
+        if is_modern(request.get_meta()) { Self::Modern } else { Self::Legacy }
     }
 }
 

@@ -6,9 +6,11 @@
 use std::sync::{Mutex, PoisonError};
 
 use rmcp::RoleServer;
-use rmcp::model::{LoggingLevel, LoggingMessageNotificationParam, ProtocolVersion};
+use rmcp::model::{LoggingLevel, LoggingMessageNotificationParam};
 use rmcp::service::RequestContext;
 use serde_json::json;
+
+use super::requests::is_modern;
 
 const LOGGER: &str = "budgets";
 
@@ -29,9 +31,7 @@ impl Wanted {
     }
 
     fn level(&self, context: &RequestContext<RoleServer>) -> Option<LoggingLevel> {
-        let is_modern =
-            context.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28);
-        if is_modern {
+        if is_modern(&context.meta) {
             return context.meta.log_level();
         }
         Some(*self.0.lock().unwrap_or_else(PoisonError::into_inner))

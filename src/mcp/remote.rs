@@ -24,6 +24,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use super::guard::SERVER_INFO;
+use super::requests::is_modern;
 use super::server::Server;
 
 /// One conversation with a user's server.
@@ -62,9 +63,7 @@ impl Remote {
     }
 
     fn signature(&self, context: &RequestContext<RoleServer>) -> Signature {
-        let version = context.meta.protocol_version();
-        let is_modern = version.is_some_and(|version| version >= ProtocolVersion::V_2026_07_28);
-        Signature(is_modern.then(|| self.server.signature()))
+        Signature(is_modern(&context.meta).then(|| self.server.signature()))
     }
 }
 

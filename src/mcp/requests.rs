@@ -1,8 +1,15 @@
 //! What requests say beside their parameters: a trace, an era, a place in a list.
 
-use rmcp::model::{ErrorCode, PaginatedRequestParams, ProtocolVersion};
+use rmcp::model::{ErrorCode, PaginatedRequestParams, ProtocolVersion, RequestMetaObject};
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer};
+
+/// Says whether a request is one by itself, as from 2026-07-28 on; else its client shook hands.
+///
+/// By the request alone: what a client named when it shook hands may be newer than what was agreed.
+pub(super) fn is_modern(meta: &RequestMetaObject) -> bool {
+    meta.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28)
+}
 
 /// Gives the span that a call belongs to, where its client says so (W3C trace context).
 pub(super) fn traceparent(context: &RequestContext<RoleServer>) -> Option<&str> {
@@ -13,8 +20,7 @@ pub(super) fn traceparent(context: &RequestContext<RoleServer>) -> Option<&str> 
 
 /// Refuses what the new era has no more; rmcp answers some of it all the same.
 pub(super) fn removed(context: &RequestContext<RoleServer>, method: &str) -> Result<(), ErrorData> {
-    let version = context.meta.protocol_version();
-    if version.is_some_and(|version| version >= ProtocolVersion::V_2026_07_28) {
+    if is_modern(&context.meta) {
         return Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, method.to_owned(), None));
     }
     Ok(())

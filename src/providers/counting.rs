@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::fallback::Providers;
 use super::{Delivery, ProviderCall};
 use crate::domain::decision::Candidate;
-use crate::domain::prompt::{Role, RouteRequest, Turn};
+use crate::domain::prompt::RouteRequest;
 
 /// How long a count may take.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -17,12 +17,10 @@ impl Providers {
     pub async fn count_tokens(&self, candidate: &Candidate, request: &RouteRequest) -> Option<u64> {
         let card = &candidate.card;
         let provider = self.provider(card.reference.provider)?;
-        let mut turns = request.context.clone();
-        turns.push(Turn { role: Role::User, text: request.prompt.as_str().to_owned() });
         let call = ProviderCall {
             model: card.reference.model.clone(),
             system: request.system.clone(),
-            turns,
+            turns: request.turns(),
             max_visible_tokens: request.max_output_tokens,
             thinking_allowance: card.thinking_allowance,
             temperature: request.temperature,

@@ -18,7 +18,7 @@ use crate::domain::answer::{AttemptOutcome, Completion, FinishReason};
 use crate::domain::decision::Candidate;
 use crate::domain::model::ProviderId;
 use crate::domain::money::Usd;
-use crate::domain::prompt::{Role, RouteRequest, Turn};
+use crate::domain::prompt::RouteRequest;
 
 /// The most calls for one request.
 const MAX_ATTEMPTS: usize = 4;
@@ -325,8 +325,6 @@ impl<'a> Round<'a> {
 fn call(candidate: &Candidate, errand: &Errand<'_>, now: Instant) -> ProviderCall {
     let Errand { request, deadline, started, .. } = *errand;
     let card = &candidate.card;
-    let mut turns = request.context.clone();
-    turns.push(Turn { role: Role::User, text: request.prompt.as_str().to_owned() });
     let timeout = (started + errand.limit).saturating_duration_since(now);
     let left = (started + deadline).saturating_duration_since(now);
     // Where no time would be left to ask somebody else, giving up early wins nothing.
@@ -337,7 +335,7 @@ fn call(candidate: &Candidate, errand: &Errand<'_>, now: Instant) -> ProviderCal
     ProviderCall {
         model: card.reference.model.clone(),
         system: request.system.clone(),
-        turns,
+        turns: request.turns(),
         max_visible_tokens: request.max_output_tokens,
         thinking_allowance: card.thinking_allowance,
         temperature: request.temperature,

@@ -5,13 +5,12 @@
 //! prompt. Each server counts what went through it; the project's sums count beside it.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
-use super::local::schema::make_private_folder;
-use super::local::thread::{StoreThread, meaning};
+use super::local::schema::open_beside;
+use super::local::thread::StoreThread;
 use super::{Ask, StoreError};
 use crate::budget::admission::Admission;
 use crate::budget::standing::Standing;
@@ -20,7 +19,6 @@ use crate::domain::limit::Limit;
 use crate::domain::money::Usd;
 use crate::domain::record::RequestRecord;
 
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a row is kept: longer than a month.
 const KEPT: SignedDuration = SignedDuration::from_hours(40 * 24);
 
@@ -159,19 +157,5 @@ fn standing(transaction: &Transaction<'_>, asker: &Asker<'_>, limit: Limit) -> r
 }
 
 fn open(path: &Path) -> Result<Connection, StoreError> {
-    if let Some(folder) = path.parent() {
-        make_private_folder(folder).map_err(|error| StoreError::CannotOpen {
-            path: path.display().to_string(),
-            problem: error.to_string(),
-        })?;
-    }
-    let open = || -> rusqlite::Result<Connection> {
-        let connection = Connection::open(path)?;
-        connection.busy_timeout(BUSY_TIMEOUT)?;
-        connection.pragma_update(None, "journal_mode", "wal")?;
-        connection.pragma_update(None, "synchronous", "normal")?;
-        connection.execute_batch(SCHEMA)?;
-        Ok(connection)
-    };
-    open().map_err(|error| meaning(&error, path))
+    open_beside(path, "normal", SCHEMA)
 }

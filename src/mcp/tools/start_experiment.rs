@@ -7,7 +7,7 @@ use rmcp::handler::server::tool::ToolCallContext;
 use rmcp::handler::server::wrapper::Parameters;
 use rmcp::model::{
     CallToolResponse, CallToolResult, ElicitRequest, ElicitRequestParams, ElicitationSchema, InputRequest,
-    InputRequests, InputRequiredResult, JsonObject, ProtocolVersion,
+    InputRequests, InputRequiredResult, JsonObject,
 };
 use rmcp::service::{ElicitationError, RequestContext};
 use rmcp::{ErrorData, RoleServer, tool, tool_router};
@@ -16,6 +16,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{answered, refused};
+use crate::mcp::requests::is_modern;
 use crate::mcp::server::Server;
 use crate::mcp::wire::experiment::{Start, StartInput, StartOutput};
 use crate::mcp::wire::read;
@@ -112,7 +113,7 @@ impl Server {
             return refused(refusal).into();
         }
         let question = format!("Experiment `{}` may spend {spend}. Start it?", start.definition.name);
-        if context.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28) {
+        if is_modern(&context.meta) {
             return ask_by_result(question, sealed).unwrap_or_else(|| refused(refusal).into());
         }
         match context.peer.elicit_with_timeout::<Agreement>(question, Some(PATIENCE)).await {

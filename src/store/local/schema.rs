@@ -1,4 +1,4 @@
-//! Opening the file and bringing it to the program's schema.
+//! Opening files of the store, and bringing the store's to the program's schema.
 
 use std::fs;
 use std::path::Path;
@@ -41,15 +41,7 @@ const OPEN_AGAIN: Duration = Duration::from_millis(20);
 
 /// Opens the store, makes folder and file where they are missing, and applies what it lacks.
 pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
-    if let Some(folder) = path.parent() {
-        make_private_folder(folder).map_err(|error| StoreError::CannotOpen {
-            path: path.display().to_string(),
-            problem: error.to_string(),
-        })?;
-    }
-    let open = || -> rusqlite::Result<Result<Connection, i64>> {
-        let mut connection = Connection::open(path)?;
-        connection.busy_timeout(BUSY_TIMEOUT)?;
+    let opened = open_file(path, |mut connection| {
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         // A transaction that reads before it takes the lock fails where another process writes in between.
         connection.set_transaction_behavior(TransactionBehavior::Immediate);
@@ -64,21 +56,47 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
             migrate(&mut connection)?;
         }
         Ok(Ok(connection))
+    })?;
+    opened.map_err(|found| too_new(path, found))
+}
+
+/// Opens a file beside the store's, whose schema makes what is missing; `synchronous` is SQLite's.
+pub(in crate::store) fn open_beside(
+    path: &Path,
+    synchronous: &str,
+    schema: &str,
+) -> Result<Connection, StoreError> {
+    open_file(path, |connection| {
+        connection.pragma_update(None, "journal_mode", "wal")?;
+        connection.pragma_update(None, "synchronous", synchronous)?;
+        connection.execute_batch(schema)?;
+        Ok(connection)
+    })
+}
+
+/// Opens a file and prepares it, again for as long as another process is in the way; makes its folder where it is
+/// missing.
+fn open_file<T>(path: &Path, prepare: impl Fn(Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+    if let Some(folder) = path.parent() {
+        make_private_folder(folder).map_err(|error| StoreError::CannotOpen {
+            path: path.display().to_string(),
+            problem: error.to_string(),
+        })?;
+    }
+    let open = || {
+        let connection = Connection::open(path)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        prepare(connection)
     };
     let started = Instant::now();
-    let opened = loop {
+    loop {
         match open() {
             // The switch to WAL does not wait for a process that is making it.
             Err(error) if is_busy(&error) && started.elapsed() < BUSY_TIMEOUT => {
                 std::thread::sleep(OPEN_AGAIN);
             }
-            opened => break opened,
+            opened => return opened.map_err(|error| meaning(&error, path)),
         }
-    };
-    match opened {
-        Ok(Ok(connection)) => Ok(connection),
-        Ok(Err(found)) => Err(too_new(path, found)),
-        Err(error) => Err(meaning(&error, path)),
     }
 }
 
@@ -112,7 +130,7 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
 }
 
 #[cfg(unix)]
-pub(in crate::store) fn make_private_folder(folder: &Path) -> std::io::Result<()> {
+fn make_private_folder(folder: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     if folder.is_dir() {
         return Ok(());
@@ -121,6 +139,6 @@ pub(in crate::store) fn make_private_folder(folder: &Path) -> std::io::Result<()
 }
 
 #[cfg(not(unix))]
-pub(in crate::store) fn make_private_folder(folder: &Path) -> std::io::Result<()> {
+fn make_private_folder(folder: &Path) -> std::io::Result<()> {
     fs::create_dir_all(folder)
 }

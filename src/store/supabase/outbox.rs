@@ -4,7 +4,6 @@
 //! the project refuses for good is put aside and stays readable. The file holds answers, as the cache does.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior, params};
@@ -12,14 +11,13 @@ use serde_json::Value;
 
 use crate::domain::ids::UserId;
 use crate::store::StoreError;
-use crate::store::local::schema::make_private_folder;
-use crate::store::local::thread::{StoreThread, meaning};
+use crate::store::local::schema::open_beside;
+use crate::store::local::thread::StoreThread;
 
 /// Letters that are taken out at a time.
 const BATCH: i64 = 64;
 /// Letters that may wait; beyond that a record fails, and so does what would be paid for it.
 const MOST_LETTERS: i64 = 100_000;
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 const SCHEMA: &str = "
 create table if not exists outbox (
@@ -253,20 +251,6 @@ impl Outbox {
 }
 
 fn open(path: &Path) -> Result<Connection, StoreError> {
-    if let Some(folder) = path.parent() {
-        make_private_folder(folder).map_err(|error| StoreError::CannotOpen {
-            path: path.display().to_string(),
-            problem: error.to_string(),
-        })?;
-    }
-    let open = || -> rusqlite::Result<Connection> {
-        let connection = Connection::open(path)?;
-        connection.busy_timeout(BUSY_TIMEOUT)?;
-        connection.pragma_update(None, "journal_mode", "wal")?;
-        // A record that waits here is nowhere else.
-        connection.pragma_update(None, "synchronous", "full")?;
-        connection.execute_batch(SCHEMA)?;
-        Ok(connection)
-    };
-    open().map_err(|error| meaning(&error, path))
+    // A record that waits here is nowhere else.
+    open_beside(path, "full", SCHEMA)
 }

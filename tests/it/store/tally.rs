@@ -9,6 +9,7 @@ use ai_cost_optimizer::domain::money::Usd;
 use ai_cost_optimizer::domain::record::RequestRecord;
 use ai_cost_optimizer::store::Ask;
 use ai_cost_optimizer::store::tally::Tally;
+use futures::future::join_all;
 
 use super::samples::{later, no_limits, record};
 
@@ -43,6 +44,18 @@ fn intent(worst_case: i64, tag: Option<&str>, seconds: i64) -> RequestRecord {
 async fn is_admitted(tally: &Tally, name: char, intent: &RequestRecord, ask: &Ask) -> bool {
     let (admission, _) = tally.begin(user(name), intent, ask).await.unwrap();
     matches!(admission, Admission::Admitted(_))
+}
+
+#[tokio::test]
+async fn the_books_are_opened_by_many_at_once() {
+    for _ in 0..20 {
+        let folder = tempfile::tempdir().unwrap();
+        let openers = (0..8).map(|_| {
+            let tally = Tally::new(folder.path().join("new").join("tally.sqlite3"));
+            async move { is_admitted(&tally, 'a', &intent(1, None, 0), &ask(0)).await }
+        });
+        assert_eq!(join_all(openers).await, [true; 8]);
+    }
 }
 
 #[tokio::test]
