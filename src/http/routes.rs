@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{any, get};
+use futures::StreamExt as _;
 use secrecy::SecretString;
 use serde::de::IgnoredAny;
 use tokio::sync::Semaphore;
@@ -90,11 +91,12 @@ async fn answer(tenant: &Tenant, request: Request) -> Result<Response, Refusal> 
         return Ok(response.map(Body::new));
     }
     let length = parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
-    if length.and_then(|length| length.parse().ok()).is_some_and(|length: usize| length > MAX_BODY_BYTES) {
+    if length.and_then(|length| length.parse().ok()).is_some_and(|length: usize| length > 2 * MAX_BODY_BYTES)
+    {
         return Err(Refusal::TooLong);
     }
-    let body = tokio::time::timeout(LONGEST_UPLOAD, to_bytes(body, MAX_BODY_BYTES));
-    let body = body.await.map_err(|_| Refusal::TooSlow)?.map_err(|_| Refusal::TooLong)?;
+    let body = tokio::time::timeout(LONGEST_UPLOAD, whole(body));
+    let body = body.await.map_err(|_| Refusal::TooSlow)??;
     let is_json = is_json(&parts.headers);
     if is_json && serde_json::from_slice::<IgnoredAny>(&body).is_err() {
         return Err(Refusal::NotJson);
@@ -105,6 +107,22 @@ async fn answer(tenant: &Tenant, request: Request) -> Result<Response, Refusal> 
         return Err(Refusal::NotAMessage);
     }
     Ok(response.map(Body::new))
+}
+
+/// Reads a body. Of one that is a little too long the rest is read too and let go: its sender reads no
+/// refusal before it has sent everything.
+async fn whole(body: Body) -> Result<Vec<u8>, Refusal> {
+    let (mut parts, mut bytes, mut length) = (body.into_data_stream(), Vec::new(), 0);
+    while let Some(part) = parts.next().await {
+        let part = part.map_err(|_| Refusal::TooLong)?;
+        length += part.len();
+        if length <= MAX_BODY_BYTES {
+            bytes.extend_from_slice(&part);
+        } else if length > 2 * MAX_BODY_BYTES {
+            break;
+        }
+    }
+    if length > MAX_BODY_BYTES { Err(Refusal::TooLong) } else { Ok(bytes) }
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
