@@ -13,8 +13,8 @@ use super::choice::EmbedderChoice;
 use super::fused::{Encoder, Precision, SIDE, Shape, Solo, Team, Width};
 use super::weights::Weights;
 
-/// From so many word pieces on two threads are faster than one.
-const FOR_TWO_THREADS: usize = 48;
+/// From so many word pieces on two threads are faster than one, though the second has to wake up first.
+const FOR_TWO_THREADS: usize = 32;
 
 /// A model that is loaded.
 #[expect(clippy::large_enum_variant, reason = "there are one or two of them in a process")]

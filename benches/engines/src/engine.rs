@@ -24,7 +24,7 @@ pub trait Engine {
 
 /// The program's embedder: one of its threads, or both as its worker uses them.
 pub struct Own {
-    name: &'static str,
+    name: String,
     first: Box<dyn Embedder>,
     second: Option<Box<dyn Embedder>>,
 }
@@ -32,7 +32,7 @@ pub struct Own {
 impl Own {
     pub fn load(
         model: &Path,
-        name: &'static str,
+        name: &str,
         engine: EngineChoice,
         precision: Precision,
         threads: usize,
@@ -41,15 +41,15 @@ impl Own {
         let choice = EmbedderChoice { device: DeviceChoice::Cpu, engine, precision };
         let whole = MiniLm::new(&weights, choice).expect("checked weights make a model");
         match whole.another() {
-            Some(alone) if threads == 1 => Self { name, first: alone, second: None },
-            other => Self { name, first: Box::new(whole), second: other },
+            Some(alone) if threads == 1 => Self { name: name.to_owned(), first: alone, second: None },
+            other => Self { name: name.to_owned(), first: Box::new(whole), second: other },
         }
     }
 }
 
 impl Engine for Own {
     fn name(&self) -> &str {
-        self.name
+        &self.name
     }
 
     fn embed(&mut self, text: &str) -> Option<f64> {

@@ -1,7 +1,7 @@
 //! MiniLM by our engine, Candle, ONNX Runtime and sentence-transformers: the same texts, in turn, in one run.
 //!
 //! `engines MODEL_FOLDER ONNX_FOLDER PYTHON` prints, for one thread and for two, medians, their ratios to
-//! ours, and the share of the machine's measured peak; ONNX_FOLDER is what `export.py` made, PYTHON has
+//! ours, and the share of the machine's measured peak; then how long each process takes to its first vector; ONNX_FOLDER is what `export.py` made, PYTHON has
 //! onnxruntime and sentence-transformers. Each number of threads has a process of its own, since Candle's
 //! is fixed by the environment. It asserts nothing, because machines differ.
 
@@ -10,53 +10,117 @@ mod onnx;
 mod peak;
 mod python;
 
+use std::cell::OnceCell;
 use std::env;
 use std::path::Path;
 use std::process::Command;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use ai_cost_optimizer::embed::choice::EngineChoice;
 use ai_cost_optimizer::embed::fused::Precision;
 
 use engine::{Engine, Own};
+use ort::environment::Environment;
 
 const WORD_PIECES: [usize; 4] = [8, 32, 128, 256];
 const ROUNDS: usize = 41;
 const BATCHES: usize = 5;
+const STARTS: usize = 7;
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Where ONNX Runtime is, if that need not be asked.
+const LIBRARY: &str = "ORT_DYLIB_PATH";
 const TEXTS: usize = 64;
+
+/// All engines, ours first.
+const ENGINES: [&str; 7] =
+    ["ours f32", "ours bf16", "ours int8", "candle", "ORT fp32", "ORT int8", "sentence-transformers"];
 
 fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
     match arguments.as_slice() {
         [model, onnx, python] => {
             for threads in ["1", "2"] {
-                let program = env::current_exe().expect("a program knows itself");
-                let mut child = Command::new(program);
-                child.args([model, onnx, python, threads]);
-                child.env("RAYON_NUM_THREADS", threads).env("OMP_NUM_THREADS", threads);
-                assert!(child.status().expect("this program starts").success());
+                let status = this_program([model, onnx, python, threads], threads).status();
+                assert!(status.expect("this program starts").success());
             }
+            measure_starts([model, onnx, python]);
         }
         [model, onnx, python, threads] => {
-            measure(Path::new(model), Path::new(onnx), python, threads.parse().expect("a number of threads"));
+            let places = Places::new(model, onnx, python);
+            measure(&places, threads.parse().expect("a number of threads"));
+        }
+        [model, onnx, python, first, name] if first == "first" => {
+            Places::new(model, onnx, python).load(name, 1).embed("the first text of all");
         }
         _ => panic!("engines MODEL_FOLDER ONNX_FOLDER PYTHON"),
     }
 }
 
-fn measure(model: &Path, onnx: &Path, python: &str, threads: usize) {
+fn this_program<const N: usize>(arguments: [&str; N], threads: &str) -> Command {
+    let mut child = Command::new(env::current_exe().expect("a program knows itself"));
+    child.args(arguments).env("RAYON_NUM_THREADS", threads).env("OMP_NUM_THREADS", threads);
+    child
+}
+
+/// Where everything is that engines are made from.
+struct Places<'a> {
+    model: &'a Path,
+    onnx: &'a Path,
+    python: &'a str,
+    environment: OnceCell<Environment>,
+}
+
+impl<'a> Places<'a> {
+    fn new(model: &'a str, onnx: &'a str, python: &'a str) -> Self {
+        let (model, onnx) = (Path::new(model), Path::new(onnx));
+        Self { model, onnx, python, environment: OnceCell::new() }
+    }
+
+    fn load(&self, name: &str, threads: usize) -> Box<dyn Engine> {
+        let own = |engine, precision| Box::new(Own::load(self.model, name, engine, precision, threads));
+        let ort = |file: &str| {
+            let library =
+                || env::var(LIBRARY).unwrap_or_else(|_| python::library_of_onnx_runtime(self.python));
+            let environment = self.environment.get_or_init(|| onnx::environment(&library()));
+            Box::new(onnx::Onnx::load(environment, self.model, &self.onnx.join(file), name, threads))
+        };
+        match name {
+            "ours f32" => own(EngineChoice::Auto, Precision::F32),
+            "ours bf16" => own(EngineChoice::Auto, Precision::Bf16),
+            "ours int8" => own(EngineChoice::Auto, Precision::Int8),
+            "candle" => own(EngineChoice::Candle, Precision::F32),
+            "ORT fp32" => ort("f32.onnx"),
+            "ORT int8" => ort("int8.onnx"),
+            _ => Box::new(python::SentenceTransformers::start(self.python, self.model, threads)),
+        }
+    }
+}
+
+/// Times whole processes from their start to their first vector and end, each engine in turn.
+fn measure_starts(places: [&str; 3]) {
+    let [model, onnx, python] = places;
+    let library = python::library_of_onnx_runtime(python);
+    let mut times = vec![Vec::new(); ENGINES.len()];
+    for _ in 0..STARTS {
+        for (name, times) in ENGINES.iter().zip(&mut times) {
+            let started = Instant::now();
+            let mut child = this_program([model, onnx, python, "first", name], "2");
+            let status = child.env(LIBRARY, &library).status();
+            assert!(status.expect("this program starts").success());
+            times.push(started.elapsed().as_secs_f64());
+        }
+    }
+    for (name, times) in ENGINES.iter().zip(&mut times) {
+        println!("{:<20} {name:<22} p50 {:>9.2} ms", "start to first vector", median(times) * 1e3);
+    }
+}
+
+fn measure(places: &Places<'_>, threads: usize) {
     let peak = peak::floating_point_operations_per_s();
     println!("threads: {threads}; peak of one: {:.0} GFLOP/s in 32-bit floats", peak / 1e9);
-    let environment = onnx::environment(&python::library_of_onnx_runtime(python));
-    let mut engines: Vec<Box<dyn Engine>> = vec![
-        Box::new(Own::load(model, "ours f32", EngineChoice::Auto, Precision::F32, threads)),
-        Box::new(Own::load(model, "ours bf16", EngineChoice::Auto, Precision::Bf16, threads)),
-        Box::new(Own::load(model, "ours int8", EngineChoice::Auto, Precision::Int8, threads)),
-        Box::new(Own::load(model, "candle", EngineChoice::Candle, Precision::F32, threads)),
-        Box::new(onnx::Onnx::load(&environment, model, &onnx.join("f32.onnx"), "ORT fp32", threads)),
-        Box::new(onnx::Onnx::load(&environment, model, &onnx.join("int8.onnx"), "ORT int8", threads)),
-        Box::new(python::SentenceTransformers::start(python, model, threads)),
-    ];
+    let mut engines: Vec<Box<dyn Engine>> = ENGINES.iter().map(|name| places.load(name, threads)).collect();
     for pieces in WORD_PIECES {
         let text = "word ".repeat(pieces - 2);
         let mut times = in_turn(&mut engines, ROUNDS, |engine| engine.embed(&text));
@@ -90,6 +154,8 @@ fn in_turn(
     let mut times = vec![Vec::new(); engines.len()];
     for round in 0..=rounds {
         for (engine, times) in engines.iter_mut().zip(&mut times) {
+            // Until the threads of the engine before no longer look for work.
+            thread::sleep(PAUSE);
             let started = Instant::now();
             let of_its_own = work(engine.as_mut());
             let time = of_its_own.unwrap_or_else(|| started.elapsed().as_secs_f64());

@@ -11,7 +11,7 @@ use tokenizers::{Tokenizer, TruncationParams};
 use super::engine::Engine;
 
 pub struct Onnx {
-    name: &'static str,
+    name: String,
     session: Session,
     tokenizer: Tokenizer,
 }
@@ -22,13 +22,7 @@ pub fn environment(library: &str) -> Environment {
 }
 
 impl Onnx {
-    pub fn load(
-        environment: &Environment,
-        model: &Path,
-        file: &Path,
-        name: &'static str,
-        threads: usize,
-    ) -> Self {
+    pub fn load(environment: &Environment, model: &Path, file: &Path, name: &str, threads: usize) -> Self {
         let session = Session::builder(environment)
             .and_then(|builder| Ok(builder.with_optimization_level(GraphOptimizationLevel::Level3)?))
             .and_then(|builder| Ok(builder.with_intra_threads(threads)?))
@@ -38,13 +32,13 @@ impl Onnx {
         tokenizer.with_padding(None);
         let truncation = TruncationParams { max_length: 256, ..TruncationParams::default() };
         tokenizer.with_truncation(Some(truncation)).expect("a limit that leaves room");
-        Self { name, session, tokenizer }
+        Self { name: name.to_owned(), session, tokenizer }
     }
 }
 
 impl Engine for Onnx {
     fn name(&self) -> &str {
-        self.name
+        &self.name
     }
 
     fn embed(&mut self, text: &str) -> Option<f64> {

@@ -7,6 +7,7 @@
     reason = "an index that is checked in these loops costs more than the work"
 )]
 
+use super::ahead::Ahead;
 use super::curves::softmax;
 use super::lanes::{Kernel, Lanes, Width};
 use super::lined::Lined;
@@ -84,6 +85,7 @@ impl Kernel for Attend<'_> {
             while start < rows {
                 start += match rows - start {
                     left if left >= 12 && S::ROWS >= 12 => self.tile::<S, 12, VECTORS>(simd, head, start),
+                    left if left >= 6 && S::ROWS >= 6 => self.tile::<S, 6, VECTORS>(simd, head, start),
                     left if left >= 4 => self.tile::<S, 4, VECTORS>(simd, head, start),
                     left if left >= 2 => self.tile::<S, 2, VECTORS>(simd, head, start),
                     _ => self.tile::<S, 1, VECTORS>(simd, head, start),
@@ -112,7 +114,13 @@ impl Attend<'_> {
         for memory in self.memories {
             let of_head = memory.padded * HEAD;
             for (panel, keys) in memory.keys[head * of_head..][..of_head].chunks(columns * HEAD).enumerate() {
-                let sums = add_floats(simd, zero, |row, depth| queries[row][depth], S::as_simd_f32s(keys).0);
+                let sums = add_floats(
+                    simd,
+                    zero,
+                    |row, depth| queries[row][depth],
+                    S::as_simd_f32s(keys).0,
+                    Ahead::NONE,
+                );
                 for (row, sums) in sums.into_iter().enumerate() {
                     let place = row * all + before + panel * columns;
                     S::as_mut_simd_f32s(&mut scores[place..place + columns]).0.copy_from_slice(&sums);
@@ -135,7 +143,13 @@ impl Attend<'_> {
                     std::array::from_fn(|row| &scores[row * all + before..][..memory.padded]);
                 let start = head * memory.padded * HEAD + panel * memory.padded * columns;
                 let values = &memory.values[start..start + memory.padded * columns];
-                sums = add_floats(simd, sums, |row, depth| weights[row][depth], S::as_simd_f32s(values).0);
+                sums = add_floats(
+                    simd,
+                    sums,
+                    |row, depth| weights[row][depth],
+                    S::as_simd_f32s(values).0,
+                    Ahead::NONE,
+                );
                 before += memory.padded;
             }
             for (row, sums) in sums.into_iter().enumerate() {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
+use super::arena::Arena;
 use super::attention::Memory;
 use super::curves::Normalisation;
 use super::lanes::Width;
@@ -20,6 +21,8 @@ pub struct Encoder {
     /// By place in the sequence; token type 0 is in them.
     pub(super) positions: Vec<Row>,
     pub(super) after_words: Normalisation,
+    /// All weights of the layers.
+    pub(super) arena: Arena,
     pub(super) layers: Vec<Layer>,
 }
 
@@ -99,7 +102,7 @@ impl Solo {
         }
         rows.normalise(&encoder.after_words);
         for layer in &encoder.layers {
-            rows.project(layer);
+            rows.project(&encoder.arena, layer);
             for (start, pieces) in starts(sequences) {
                 let end = start + pieces.len();
                 memory.pack(
@@ -109,7 +112,7 @@ impl Solo {
                 );
                 rows.attend(start, end, &[memory]);
             }
-            rows.finish(layer);
+            rows.finish(&encoder.arena, layer);
         }
         vectors.clear();
         for (start, pieces) in starts(sequences) {

@@ -85,9 +85,11 @@ pub(super) trait Kernel {
 
 /// What kernels need beyond [`Simd`].
 pub(super) trait Lanes: Simd {
-    /// Rows of a tile, so many that sums do not wait for each other. With six on AVX2 the rows and their
-    /// columns of weights no longer fit into the first cache: 72 instead of 87 GFLOP/s at 256 rows.
+    /// Rows of a tile: as many as leave registers for a row's number and the weights.
     const ROWS: usize;
+
+    /// The same for whole numbers, whose products need a register too.
+    const WHOLE_ROWS: usize;
 
     /// A pair of one-byte weights for each lane.
     type BytePairs: pulp::bytemuck::Pod;
@@ -99,10 +101,14 @@ pub(super) trait Lanes: Simd {
     fn add_products(self, sum: Self::i32s, left: Self::i32s, right: Self::i32s) -> Self::i32s;
 
     fn to_f32s(self, whole: Self::i32s) -> Self::f32s;
+
+    /// Runs a kernel as a function of its own: in one with others its sums would not stay in registers.
+    fn apart<K: Kernel>(self, kernel: K) -> K::Output;
 }
 
 impl Lanes for Scalar {
     const ROWS: usize = 4;
+    const WHOLE_ROWS: usize = 4;
     type BytePairs = [i8; 2];
 
     #[inline(always)]
@@ -121,6 +127,11 @@ impl Lanes for Scalar {
     fn to_f32s(self, whole: i32) -> f32 {
         whole as f32
     }
+
+    #[inline(never)]
+    fn apart<K: Kernel>(self, kernel: K) -> K::Output {
+        kernel.run::<Self, 8>(self)
+    }
 }
 
 /// Puts two 16-bit numbers into one lane, the first in the low half.
@@ -136,7 +147,8 @@ fn halves(pair: i32) -> [i32; 2] {
 
 #[cfg(target_arch = "x86_64")]
 impl Lanes for V3 {
-    const ROWS: usize = 4;
+    const ROWS: usize = 6;
+    const WHOLE_ROWS: usize = 5;
     type BytePairs = pulp::i8x16;
 
     #[inline(always)]
@@ -153,11 +165,17 @@ impl Lanes for V3 {
     fn to_f32s(self, whole: pulp::i32x8) -> pulp::f32x8 {
         cast(self.avx._mm256_cvtepi32_ps(cast(whole)))
     }
+
+    #[inline(never)]
+    fn apart<K: Kernel>(self, kernel: K) -> K::Output {
+        self.vectorize(On { simd: self, kernel })
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
 impl Lanes for V4 {
     const ROWS: usize = 12;
+    const WHOLE_ROWS: usize = 12;
     type BytePairs = pulp::i8x32;
 
     #[inline(always)]
@@ -173,6 +191,11 @@ impl Lanes for V4 {
     #[inline(always)]
     fn to_f32s(self, whole: pulp::i32x16) -> pulp::f32x16 {
         cast(self.avx512f._mm512_cvtepi32_ps(cast(whole)))
+    }
+
+    #[inline(never)]
+    fn apart<K: Kernel>(self, kernel: K) -> K::Output {
+        self.vectorize(On { simd: self, kernel })
     }
 }
 

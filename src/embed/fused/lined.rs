@@ -2,8 +2,7 @@
 
 use std::ops::{Deref, DerefMut};
 
-/// Bytes of a cache line, and of the widest vector.
-const LINE: usize = 64;
+use super::LINE;
 
 /// A slice of numbers, aligned to a cache line.
 #[derive(Debug)]

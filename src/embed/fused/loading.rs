@@ -6,6 +6,7 @@
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 
+use super::arena::Arena;
 use super::curves::Normalisation;
 use super::encoder::Encoder;
 use super::lanes::Width;
@@ -58,11 +59,15 @@ impl Encoder {
         for (number, of_type) in positions.iter_mut().flat_map(|row| row.iter_mut().zip(first_type)) {
             *number += of_type;
         }
-        let layers = (0..shape.layers).map(|layer| tensors.layer(layer, shape.middle, (width, precision)));
-        let layers = layers.collect::<Result<_, _>>()?;
+        let squares = shape.layers * (4 + 2 * shape.middle / SIDE);
+        let mut arena = Arena::new(squares * precision.bytes()).map_err(unfit)?;
+        let mut layers = Vec::with_capacity(shape.layers);
+        for layer in 0..shape.layers {
+            layers.push(tensors.layer(layer, shape.middle, (width, precision), &mut arena)?);
+        }
         let after_words = tensors.normalisation("embeddings.LayerNorm")?;
         tensors.file.check().map_err(unfit)?;
-        Ok(Self { width, precision, words: tensors.words()?, positions, after_words, layers })
+        Ok(Self { width, precision, words: tensors.words()?, positions, after_words, arena, layers })
     }
 }
 
@@ -147,7 +152,8 @@ impl Tensors {
         &self,
         layer: usize,
         middle: usize,
-        (width, precision): (Width, Precision),
+        kernels: (Width, Precision),
+        arena: &mut Arena,
     ) -> Result<Layer, UnfitError> {
         let name = |part: &str| format!("encoder.layer.{layer}.{part}");
         let read = |part: &str, [columns, inputs]: [usize; 2]| {
@@ -156,10 +162,10 @@ impl Tensors {
             Ok::<_, UnfitError>((weights, biases, inputs))
         };
         // The part of a matrix that takes numbers from `first_input` on to columns from `first_column` on.
-        let square = |(weights, biases, inputs): &(Vec<u8>, Vec<u8>, usize),
-                      first_column: usize,
-                      first_input: usize,
-                      scale: f32| {
+        let mut square = |(weights, biases, inputs): &(Vec<u8>, Vec<u8>, usize),
+                          first_column: usize,
+                          first_input: usize,
+                          scale: f32| {
             let (weights, biases) = (weights.as_chunks::<4>().0, biases.as_chunks::<4>().0);
             let mut bias = [0.0; SIDE];
             // What is added up from several squares has its bias in the first.
@@ -172,17 +178,21 @@ impl Tensors {
                 let place = (first_column + column) * inputs + first_input + depth;
                 weights.get(place).map_or(0.0, |bytes| f32::from_le_bytes(*bytes)) * scale
             };
-            Square::pack(width, precision, weight, bias)
+            Square::pack(arena, kernels, weight, bias)
         };
-        let whole =
+        let mut whole =
             |part: &str, scale: f32| Ok::<_, UnfitError>(square(&read(part, [SIDE, SIDE])?, 0, 0, scale));
+        // In the order in which they are needed.
+        let query = whole("attention.self.query", 1.0 / (HEAD as f32).sqrt())?;
+        let (key, value) = (whole("attention.self.key", 1.0)?, whole("attention.self.value", 1.0)?);
+        let attended = whole("attention.output.dense", 1.0)?;
         let (up, down) = (read("intermediate.dense", [middle, SIDE])?, read("output.dense", [SIDE, middle])?);
         let of_middle = |first: usize| (square(&up, first, 0, 1.0), square(&down, 0, first, 1.0));
         Ok(Layer {
-            query: whole("attention.self.query", 1.0 / (HEAD as f32).sqrt())?,
-            key: whole("attention.self.key", 1.0)?,
-            value: whole("attention.self.value", 1.0)?,
-            attended: whole("attention.output.dense", 1.0)?,
+            query,
+            key,
+            value,
+            attended,
             after_attention: self.normalisation(&name("attention.output.LayerNorm"))?,
             middle: (0..middle).step_by(SIDE).map(of_middle).collect(),
             after_middle: self.normalisation(&name("output.LayerNorm"))?,

@@ -1,7 +1,7 @@
 //! MiniLM's forward pass for a CPU, in one piece: weights packed once, no padding, no buffer per operation.
 //!
 //! It knows no tokenizer, no files but the word table's, and no queue; Candle stays the reference.
-//! Invariants: no `unsafe`; a row's numbers do not depend on the rows beside it; every width of
+//! Invariants: no `unsafe` but in [`ahead`]; a row's numbers do not depend on the rows beside it; every width of
 //! vector runs the same source.
 //!
 //! What ran where: AVX2 and plain Rust on an AMD EPYC with two cores. No machine with AVX-512 was at hand;
@@ -11,6 +11,8 @@
 //! among them at run time, and candle's `gemm` brings it anyway. Intrinsics by hand need the kernels
 //! once per width, `wide` fixes the width when it compiles, and `std::simd` is not stable.
 
+mod ahead;
+mod arena;
 mod attention;
 mod check;
 mod curves;
@@ -18,6 +20,7 @@ mod encoder;
 mod lanes;
 mod lined;
 mod loading;
+mod multiply;
 mod rows;
 mod square;
 mod team;
@@ -38,6 +41,9 @@ pub use tensor_file::TensorFile;
 
 /// Numbers of a vector, of a row, and of a side of every weight matrix.
 pub const SIDE: usize = 384;
+
+/// Bytes of a cache line, and of the widest vector.
+const LINE: usize = 64;
 
 /// Numbers of one head.
 const HEAD: usize = 32;

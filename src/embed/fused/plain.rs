@@ -6,10 +6,12 @@ use std::sync::Arc;
 use proptest::prelude::{ProptestConfig, any, prop_assert, proptest};
 use safetensors::{Dtype, tensor::TensorView};
 
+use super::arena::Arena;
 use super::attention::{Attend, Memory, room_for_scores};
 use super::curves::{Normalisation, Normalise};
 use super::loading::Shape;
-use super::square::{Left, MakeWhole, Multiply, Precision, Square, Then};
+use super::multiply::{Multiply, Then};
+use super::square::{Left, MakeWhole, Precision, Square};
 use super::{Encoder, HEAD, HEADS, Row, SIDE, Solo, Team, TensorFile, Width};
 
 /// Numbers that a seed determines, in [-size, size].
@@ -68,13 +70,15 @@ proptest! {
         let before = rows(seed ^ 9, count, 1.0);
         for width in Width::available() {
             for precision in [Precision::F32, Precision::Bf16, Precision::Int8] {
-                let square = Square::pack(width, precision, |column, depth| columns[column][depth], bias);
+                let mut arena = Arena::new(precision.bytes()).unwrap();
+                let weight = |column: usize, depth: usize| columns[column][depth];
+                let square = Square::pack(&mut arena, (width, precision), weight, bias);
                 let (mut whole, mut scales) = (vec![[0; SIDE / 2]; count], vec![0.0; count]);
                 width.run(MakeWhole { rows: &left, whole: &mut whole, scales: &mut scales });
                 for then in [Then::Store, Then::StoreGelu, Then::Add] {
                     let mut out = before.clone();
                     let left_forms = Left { rows: &left, whole: &whole, scales: &scales };
-                    width.run(Multiply { left: left_forms, right: &square, out: &mut out, then });
+                    width.run(Multiply { left: left_forms, right: square.matrix(&arena), out: &mut out, then });
                     for row in 0..count {
                         for column in 0..SIDE {
                             let sum = plain_product(&left[row], &columns[column], bias[column]);
@@ -133,13 +137,14 @@ proptest! {
 fn one_byte_weights_give_the_same_bits_at_every_width() {
     let (left, columns) = (rows(1, 17, 3.0), rows(2, SIDE, 0.2));
     let product = |width: Width| {
-        let square =
-            Square::pack(width, Precision::Int8, |column, depth| columns[column][depth], [0.5; SIDE]);
+        let mut arena = Arena::new(Precision::Int8.bytes()).unwrap();
+        let weight = |column: usize, depth: usize| columns[column][depth];
+        let square = Square::pack(&mut arena, (width, Precision::Int8), weight, [0.5; SIDE]);
         let (mut whole, mut scales) = (vec![[0; SIDE / 2]; 17], vec![0.0; 17]);
         width.run(MakeWhole { rows: &left, whole: &mut whole, scales: &mut scales });
         let mut out = left.clone();
         let left = Left { rows: &left, whole: &whole, scales: &scales };
-        width.run(Multiply { left, right: &square, out: &mut out, then: Then::Store });
+        width.run(Multiply { left, right: square.matrix(&arena), out: &mut out, then: Then::Store });
         out
     };
     for width in Width::available() {

@@ -1,9 +1,11 @@
 //! The rows of one thread on their way through the layers, and the room they need, which is kept.
 
+use super::arena::Arena;
 use super::attention::{Attend, Memory, room_for_scores};
 use super::curves::{Normalisation, Normalise};
 use super::lanes::Width;
-use super::square::{Left, MakeWhole, Multiply, Precision, Square, Then, WholeRow};
+use super::multiply::{Multiply, Then};
+use super::square::{Left, MakeWhole, Precision, Square, WholeRow};
 use super::{Row, SIDE};
 
 /// One layer of the encoder.
@@ -68,11 +70,11 @@ impl Rows {
     }
 
     /// Computes queries, keys and values.
-    pub(super) fn project(&mut self, layer: &Layer) {
+    pub(super) fn project(&mut self, arena: &Arena, layer: &Layer) {
         let Self { width, at, queries, keys, values, whole, scales, .. } = self;
         let left = prepare(*width, self.precision, at, whole, scales);
         for (right, out) in [(&layer.query, queries), (&layer.key, keys), (&layer.value, values)] {
-            width.run(Multiply { left, right, out, then: Then::Store });
+            width.run(Multiply { left, right: right.matrix(arena), out, then: Then::Store });
         }
     }
 
@@ -84,18 +86,18 @@ impl Rows {
     }
 
     /// Does the rest of a layer, from what attention brought.
-    pub(super) fn finish(&mut self, layer: &Layer) {
+    pub(super) fn finish(&mut self, arena: &Arena, layer: &Layer) {
         let Self { width, precision, at, beside, whole, scales, keys: inner, .. } = self;
         let left = prepare(*width, *precision, beside, whole, scales);
-        width.run(Multiply { left, right: &layer.attended, out: at, then: Then::Add });
+        width.run(Multiply { left, right: layer.attended.matrix(arena), out: at, then: Then::Add });
         width.run(Normalise { rows: at, to: &layer.after_attention });
         // The middle is added to the rows part by part, so it starts from a copy of them.
         beside.copy_from_slice(at);
         for (up, down) in &layer.middle {
             let left = prepare(*width, *precision, beside, whole, scales);
-            width.run(Multiply { left, right: up, out: inner, then: Then::StoreGelu });
+            width.run(Multiply { left, right: up.matrix(arena), out: inner, then: Then::StoreGelu });
             let left = prepare(*width, *precision, inner, whole, scales);
-            width.run(Multiply { left, right: down, out: at, then: Then::Add });
+            width.run(Multiply { left, right: down.matrix(arena), out: at, then: Then::Add });
         }
         width.run(Normalise { rows: at, to: &layer.after_middle });
     }

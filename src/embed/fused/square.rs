@@ -1,20 +1,17 @@
-//! A weight matrix of 384 columns and 384 inputs, packed as the kernels read it, and its product.
+//! A weight matrix of 384 columns and 384 inputs, packed as the kernels read it.
 //!
-//! Every matrix of the model is made of such squares: one reaches from a cache of the first level to
-//! the next weights in a straight line. Invariant: the packing fits the width it was packed for.
+//! Every matrix of the model is made of such squares. It lies by panels, as many columns as a kernel
+//! computes at once, and in each by depth. Invariant: the packing fits the width it was packed for.
 
 #![expect(
     clippy::indexing_slicing,
     reason = "an index that is checked in these loops costs more than the work"
 )]
 
-use pulp::bytemuck::cast_slice;
 use strum::{Display, EnumString, VariantArray};
 
-use super::curves::gelu;
+use super::arena::{Arena, Place};
 use super::lanes::{Kernel, Lanes, Width};
-use super::lined::Lined;
-use super::tile::{Sums, add_floats, add_halves, add_whole};
 use super::{Row, SIDE};
 
 /// How weights are stored (`EMBEDDING_PRECISION`).
@@ -42,72 +39,109 @@ pub(super) struct Left<'a> {
     pub(super) scales: &'a [f32],
 }
 
-/// What becomes of a product and its bias.
-#[derive(Clone, Copy)]
-pub(super) enum Then {
-    Store,
-    StoreGelu,
-    /// It is added to what is there.
-    Add,
-}
-
+/// A square, whose weights are in an [`Arena`].
 pub(super) struct Square {
-    packed: Packed,
+    precision: Precision,
+    weights: Place,
+    /// What a weight of 1 stands for in each column, where weights are whole numbers.
+    scales: Row,
     bias: Row,
 }
 
-enum Packed {
-    F32(Lined<f32>),
-    Bf16(Lined<u32>),
-    Int8 { weights: Lined<i8>, scales: Box<Row> },
+/// A square as kernels read it.
+#[derive(Clone, Copy)]
+pub(super) struct Matrix<'a> {
+    pub(super) weights: Weights<'a>,
+    pub(super) bias: &'a Row,
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum Weights<'a> {
+    F32(&'a [f32]),
+    /// Two in a number: the low one is of the first half of a panel's columns.
+    Bf16(&'a [u32]),
+    /// Two of a column beside each other, for an even depth and the next.
+    Int8 {
+        weights: &'a [i8],
+        scales: &'a Row,
+    },
+}
+
+impl Precision {
+    /// Gives the bytes of a square's weights.
+    pub(super) const fn bytes(self) -> usize {
+        match self {
+            Self::F32 => SIDE * SIDE * 4,
+            Self::Bf16 => SIDE * SIDE * 2,
+            Self::Int8 => SIDE * SIDE,
+        }
+    }
 }
 
 impl Square {
-    /// Packs weights that are given column by column: all inputs of the first column, then of the next.
+    /// Packs weights that are given by column and depth.
     pub(super) fn pack(
-        width: Width,
-        precision: Precision,
+        arena: &mut Arena,
+        (width, precision): (Width, Precision),
         weight: impl Fn(usize, usize) -> f32,
         bias: Row,
     ) -> Self {
         let columns = width.columns();
-        let place = |column: usize, depth: usize, together: usize| {
-            let panel = column / columns * columns * SIDE;
-            panel + depth / together * columns * together + column % columns * together + depth % together
-        };
-        let packed = match precision {
+        let mut scales = [1.0; SIDE];
+        let place = match precision {
             Precision::F32 => {
-                let mut weights = Lined::new(SIDE * SIDE);
-                for (at, packed) in weights.iter_mut().enumerate() {
-                    let (panel, inside) = (at / (columns * SIDE), at % (columns * SIDE));
-                    *packed = weight(panel * columns + inside % columns, inside / columns);
-                }
-                Packed::F32(weights)
-            }
-            Precision::Bf16 => {
-                let mut weights = Lined::new(SIDE * SIDE / 2);
-                for column in 0..SIDE {
-                    for depth in (0..SIDE).step_by(2) {
-                        let pair = bf16(weight(column, depth)) | (bf16(weight(column, depth + 1)) << 16);
-                        weights[place(column, depth, 2) / 2] = pair;
+                let place = arena.take::<f32>(SIDE * SIDE);
+                for (panel, packed) in arena.get_mut(&place).chunks_exact_mut(columns * SIDE).enumerate() {
+                    for (depth, packed) in packed.chunks_exact_mut(columns).enumerate() {
+                        for (column, packed) in packed.iter_mut().enumerate() {
+                            *packed = weight(panel * columns + column, depth);
+                        }
                     }
                 }
-                Packed::Bf16(weights)
+                place
+            }
+            Precision::Bf16 => {
+                let (place, half) = (arena.take::<u32>(SIDE * SIDE / 2), columns / 2);
+                for (panel, packed) in arena.get_mut(&place).chunks_exact_mut(half * SIDE).enumerate() {
+                    for (depth, packed) in packed.chunks_exact_mut(half).enumerate() {
+                        for (column, pair) in packed.iter_mut().enumerate() {
+                            let column = panel * columns + column;
+                            *pair = bf16(weight(column, depth)) | (bf16(weight(column + half, depth)) << 16);
+                        }
+                    }
+                }
+                place
             }
             Precision::Int8 => {
-                let (mut weights, mut scales) = (Lined::new(SIDE * SIDE), [0.0; SIDE]);
+                let place = arena.take::<i8>(SIDE * SIDE);
                 for (column, scale) in scales.iter_mut().enumerate() {
                     let greatest =
                         (0..SIDE).fold(0.0_f32, |greatest, depth| greatest.max(weight(column, depth).abs()));
                     *scale = greatest.max(f32::MIN_POSITIVE) / f32::from(i8::MAX);
-                    for depth in 0..SIDE {
-                        weights[place(column, depth, 2)] = (weight(column, depth) / *scale).round() as i8;
+                }
+                let inverse = scales.map(|scale| 1.0 / scale);
+                for (panel, packed) in arena.get_mut(&place).chunks_exact_mut(columns * SIDE).enumerate() {
+                    for (pair, packed) in packed.chunks_exact_mut(2 * columns).enumerate() {
+                        for (at, packed) in packed.iter_mut().enumerate() {
+                            let (column, depth) = (panel * columns + at / 2, 2 * pair + at % 2);
+                            *packed = (weight(column, depth) * inverse[column]).round() as i8;
+                        }
                     }
                 }
-                Packed::Int8 { weights, scales: Box::new(scales) }
+                place
             }
         };
-        Self { packed, bias }
+        Self { precision, weights: place, scales, bias }
+    }
+
+    /// Gives the square as kernels read it.
+    pub(super) fn matrix<'a>(&'a self, arena: &'a Arena) -> Matrix<'a> {
+        let weights = match self.precision {
+            Precision::F32 => Weights::F32(arena.get(&self.weights)),
+            Precision::Bf16 => Weights::Bf16(arena.get(&self.weights)),
+            Precision::Int8 => Weights::Int8 { weights: arena.get(&self.weights), scales: &self.scales },
+        };
+        Matrix { weights, bias: &self.bias }
     }
 }
 
@@ -145,97 +179,6 @@ impl Kernel for MakeWhole<'_> {
                 let first = (first * inverse + ROUNDING).to_bits();
                 let second = (second * inverse + ROUNDING).to_bits();
                 *pair = ((first & 0xffff) | (second << 16)).cast_signed();
-            }
-        }
-    }
-}
-
-/// Multiplies rows by a square.
-pub(super) struct Multiply<'a> {
-    pub(super) left: Left<'a>,
-    pub(super) right: &'a Square,
-    pub(super) out: &'a mut [Row],
-    pub(super) then: Then,
-}
-
-impl Kernel for Multiply<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Lanes, const VECTORS: usize>(mut self, simd: S) {
-        let columns = VECTORS * S::F32_LANES;
-        let rows = self.out.len();
-        let tiles = rows.div_ceil(S::ROWS);
-        for column in (0..SIDE).step_by(columns) {
-            // Tiles of about the same size: a thin one at the end would wait for its own sums.
-            for tile in 0..tiles {
-                let (start, end) = (rows * tile / tiles, rows * (tile + 1) / tiles);
-                match end - start {
-                    1 => self.tile::<S, 1, VECTORS>(simd, start, column),
-                    2 => self.tile::<S, 2, VECTORS>(simd, start, column),
-                    3 => self.tile::<S, 3, VECTORS>(simd, start, column),
-                    4 => self.tile::<S, 4, VECTORS>(simd, start, column),
-                    5 if S::ROWS >= 5 => self.tile::<S, 5, VECTORS>(simd, start, column),
-                    6 if S::ROWS >= 6 => self.tile::<S, 6, VECTORS>(simd, start, column),
-                    7 if S::ROWS >= 7 => self.tile::<S, 7, VECTORS>(simd, start, column),
-                    8 if S::ROWS >= 8 => self.tile::<S, 8, VECTORS>(simd, start, column),
-                    9 if S::ROWS >= 9 => self.tile::<S, 9, VECTORS>(simd, start, column),
-                    10 if S::ROWS >= 10 => self.tile::<S, 10, VECTORS>(simd, start, column),
-                    11 if S::ROWS >= 11 => self.tile::<S, 11, VECTORS>(simd, start, column),
-                    _ => self.tile::<S, 12, VECTORS>(simd, start, column),
-                }
-            }
-        }
-    }
-}
-
-impl Multiply<'_> {
-    #[inline(always)]
-    fn tile<S: Lanes, const ROWS: usize, const VECTORS: usize>(
-        &mut self,
-        simd: S,
-        start: usize,
-        column: usize,
-    ) {
-        let panel = column * SIDE..(column + VECTORS * S::F32_LANES) * SIDE;
-        let zero = [[simd.splat_f32s(0.0); VECTORS]; ROWS];
-        // Arrays, so that the compiler reaches all rows from one address.
-        let Some(rows) = self.left.rows[start..].first_chunk::<ROWS>() else { return };
-        let sums = match &self.right.packed {
-            Packed::F32(weights) => {
-                let panel = S::as_simd_f32s(&weights[panel]).0;
-                let left = |row: usize, depth: usize| if depth < SIDE { rows[row][depth] } else { 0.0 };
-                add_floats(simd, zero, left, panel)
-            }
-            Packed::Bf16(weights) => {
-                let panel = panel.start / 2..panel.end / 2;
-                add_halves(simd, zero, rows, S::as_simd_u32s(&weights[panel]).0)
-            }
-            Packed::Int8 { weights, scales } => {
-                let Some(rows) = self.left.whole[start..].first_chunk::<ROWS>() else { return };
-                let whole: Sums<S::i32s, ROWS, VECTORS> = add_whole(simd, rows, cast_slice(&weights[panel]));
-                let (scales, _) = S::as_simd_f32s(&scales[column..]);
-                let mut sums = zero;
-                for row in 0..ROWS {
-                    let scale = simd.splat_f32s(self.left.scales[start + row]);
-                    for vector in 0..VECTORS {
-                        let scale = simd.mul_f32s(scale, scales[vector]);
-                        sums[row][vector] = simd.mul_f32s(simd.to_f32s(whole[row][vector]), scale);
-                    }
-                }
-                sums
-            }
-        };
-        let (bias, _) = S::as_simd_f32s(&self.right.bias[column..]);
-        for (row, sums) in self.out[start..start + ROWS].iter_mut().zip(sums) {
-            let (out, _) = S::as_mut_simd_f32s(&mut row[column..]);
-            for vector in 0..VECTORS {
-                let sum = simd.add_f32s(sums[vector], bias[vector]);
-                out[vector] = match self.then {
-                    Then::Store => sum,
-                    Then::StoreGelu => gelu(simd, sum),
-                    Then::Add => simd.add_f32s(out[vector], sum),
-                };
             }
         }
     }

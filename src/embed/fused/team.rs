@@ -159,7 +159,7 @@ impl Half {
         let looked_up = encoder.look_up(own, start, &mut self.rows.at);
         self.rows.normalise(&encoder.after_words);
         for (number, layer) in encoder.layers.iter().enumerate() {
-            self.rows.project(layer);
+            self.rows.project(&encoder.arena, layer);
             let [even, odd] = &meeting.memories;
             let memories = if number % 2 == 0 { even } else { odd };
             if let Some(memory) = memories.get(self.index) {
@@ -171,7 +171,7 @@ impl Half {
                 memories.each_ref().map(|memory| memory.read().unwrap_or_else(PoisonError::into_inner));
             self.rows.attend(0, own.len(), &[&first, &second]);
             drop((first, second));
-            self.rows.finish(layer);
+            self.rows.finish(&encoder.arena, layer);
         }
         std::mem::forget(breaks);
         looked_up.map(|()| sum(&self.rows.at))
