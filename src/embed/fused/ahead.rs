@@ -1,7 +1,7 @@
 //! Weights that will be needed next, asked for while the present ones are computed with.
 //!
 //! The only `unsafe` of the engine is here: without it the first rows of every panel wait for memory,
-//! which costs a tenth of the time at 128 word pieces and half of it at 8.
+//! which costs 7 % of the time at 128 word pieces and 15 % at 8.
 
 use super::LINE;
 

@@ -27,7 +27,7 @@ impl Arena {
     pub(super) fn new(bytes: usize) -> io::Result<Self> {
         let memory = MmapMut::map_anon(bytes)?;
         // Only a wish: without it everything works as well, with more work for the memory's tables.
-        #[cfg(target_os = "linux")]
+        #[cfg(all(target_os = "linux", not(miri)))]
         let _ = memory.advise(memmap2::Advice::HugePage);
         Ok(Self { memory, used: 0 })
     }

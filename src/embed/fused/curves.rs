@@ -24,8 +24,8 @@ const EXP: [f32; 7] = [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0
 const LN_2_HIGH: f32 = 0.693_145_75;
 const LN_2_LOW: f32 = 1.428_606_8e-6;
 
-/// Adding it rounds a small number to a whole one, which then stands in the lowest bits.
-const ROUNDING: f32 = 12_582_912.0;
+/// Adding it rounds a small number to a whole one, ties to even, which then stands in the lowest bits.
+pub(super) const ROUNDING: f32 = 12_582_912.0;
 
 #[inline(always)]
 fn polynomial<S: Lanes>(simd: S, coefficients: &[f32], x: S::f32s) -> S::f32s {

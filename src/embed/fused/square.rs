@@ -11,6 +11,7 @@
 use strum::{Display, EnumString, VariantArray};
 
 use super::arena::{Arena, Place};
+use super::curves::ROUNDING;
 use super::lanes::{Kernel, Lanes, Width};
 use super::{Row, SIDE};
 
@@ -124,7 +125,8 @@ impl Square {
                     for (pair, packed) in packed.chunks_exact_mut(2 * columns).enumerate() {
                         for (at, packed) in packed.iter_mut().enumerate() {
                             let (column, depth) = (panel * columns + at / 2, 2 * pair + at % 2);
-                            *packed = (weight(column, depth) * inverse[column]).round() as i8;
+                            // The low byte of the rounded number, which is at most 127 in size.
+                            *packed = (weight(column, depth) * inverse[column] + ROUNDING).to_bits() as i8;
                         }
                     }
                 }
@@ -163,8 +165,6 @@ impl Kernel for MakeWhole<'_> {
 
     #[inline(always)]
     fn run<S: Lanes, const VECTORS: usize>(self, _: S) {
-        // Adding it rounds to a whole number, ties to even, which then stands in the lowest bits.
-        const ROUNDING: f32 = 12_582_912.0;
         for ((row, whole), scale) in self.rows.iter().zip(self.whole).zip(self.scales) {
             let mut greatest = [0.0_f32; 16];
             for numbers in row.as_chunks::<16>().0 {
