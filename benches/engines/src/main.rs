@@ -1,9 +1,10 @@
 //! MiniLM by our engine, Candle, ONNX Runtime and sentence-transformers: the same texts, in turn, in one run.
 //!
 //! `engines MODEL_FOLDER ONNX_FOLDER PYTHON` prints, for one thread and for two, medians, their ratios to
-//! ours, and the share of the machine's measured peak; then how long each process takes to its first vector; ONNX_FOLDER is what `export.py` made, PYTHON has
-//! onnxruntime and sentence-transformers. Each number of threads has a process of its own, since Candle's
-//! is fixed by the environment. It asserts nothing, because machines differ.
+//! ours, and the share of the machine's measured peak; then how long each takes from its start to its first
+//! vector. ONNX_FOLDER is what `export.py` made, PYTHON has onnxruntime and sentence-transformers. Each
+//! number of threads has a process of its own, since Candle's is fixed by the environment. It asserts
+//! nothing, because machines differ.
 
 mod engine;
 mod onnx;
@@ -19,19 +20,19 @@ use std::time::{Duration, Instant};
 
 use ai_cost_optimizer::embed::choice::EngineChoice;
 use ai_cost_optimizer::embed::fused::Precision;
+use ort::environment::Environment;
 
 use engine::{Engine, Own};
-use ort::environment::Environment;
 
 const WORD_PIECES: [usize; 4] = [8, 32, 128, 256];
 const ROUNDS: usize = 41;
 const BATCHES: usize = 5;
-const STARTS: usize = 7;
+const TEXTS: usize = 64;
+const STARTS: usize = 11;
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Where ONNX Runtime is, if that need not be asked.
 const LIBRARY: &str = "ORT_DYLIB_PATH";
-const TEXTS: usize = 64;
 
 /// All engines, ours first.
 const ENGINES: [&str; 7] =
