@@ -14,10 +14,9 @@ use super::fused::{Encoder, Precision, SIDE, Shape, Solo, Team, Width};
 use super::weights::Weights;
 
 /// From so many word pieces on two threads are faster than one, though the second has to wake up first.
-const FOR_TWO_THREADS: usize = 32;
+const FOR_TWO_THREADS: usize = 16;
 
 /// A model that is loaded.
-#[expect(clippy::large_enum_variant, reason = "there are one or two of them in a process")]
 pub(super) enum Engine {
     Candle { model: BertModel, device: Device },
     Fused(Fused),
@@ -135,7 +134,7 @@ impl Fused {
         if let ([pieces], Some(team)) = (sequences, &mut self.team)
             && pieces.len() >= FOR_TWO_THREADS
         {
-            return Ok(vec![team.encode(pieces)?.to_vec()]);
+            return Ok(vec![team.encode(&mut self.solo, pieces)?.to_vec()]);
         }
         self.solo.encode(sequences, &mut self.vectors)?;
         Ok(self.vectors.iter().map(|vector| vector.to_vec()).collect())

@@ -5,8 +5,7 @@ use std::sync::Mutex;
 use std::thread;
 
 use ai_cost_optimizer::embed::Embedder;
-use ai_cost_optimizer::embed::choice::{DeviceChoice, EmbedderChoice, EngineChoice};
-use ai_cost_optimizer::embed::fused::Precision;
+use ai_cost_optimizer::embed::choice::EmbedderChoice;
 use ai_cost_optimizer::embed::minilm::MiniLm;
 use ai_cost_optimizer::embed::weights::{ModelName, Weights};
 
@@ -30,15 +29,8 @@ pub struct Own {
 }
 
 impl Own {
-    pub fn load(
-        model: &Path,
-        name: &str,
-        engine: EngineChoice,
-        precision: Precision,
-        threads: usize,
-    ) -> Self {
+    pub fn load(model: &Path, name: &str, choice: EmbedderChoice, threads: usize) -> Self {
         let weights = Weights::read(&ModelName::minilm(), model).expect("a model folder");
-        let choice = EmbedderChoice { device: DeviceChoice::Cpu, engine, precision };
         let whole = MiniLm::new(&weights, choice).expect("checked weights make a model");
         match whole.another() {
             Some(alone) if threads == 1 => Self { name: name.to_owned(), first: alone, second: None },

@@ -2,7 +2,7 @@
 //!
 //! `engines MODEL_FOLDER ONNX_FOLDER PYTHON` prints, for one thread and for two, medians, their ratios to
 //! ours, and the share of the machine's measured peak; then how long each takes from its start to its first
-//! vector. ONNX_FOLDER is what `export.py` made, PYTHON has onnxruntime and sentence-transformers. Each
+//! vector. A text is timed after a rest, and once more at once. Built with `--features cuda`, Candle on a GPU takes part. ONNX_FOLDER is what `export.py` made, PYTHON has onnxruntime and sentence-transformers. Each
 //! number of threads has a process of its own, since Candle's is fixed by the environment. It asserts
 //! nothing, because machines differ.
 
@@ -18,7 +18,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ai_cost_optimizer::embed::choice::EngineChoice;
+use ai_cost_optimizer::embed::choice::{DeviceChoice, EmbedderChoice, EngineChoice};
 use ai_cost_optimizer::embed::fused::Precision;
 use ort::environment::Environment;
 
@@ -35,8 +35,17 @@ const PAUSE: Duration = Duration::from_millis(20);
 const LIBRARY: &str = "ORT_DYLIB_PATH";
 
 /// All engines, ours first.
-const ENGINES: [&str; 7] =
-    ["ours f32", "ours bf16", "ours int8", "candle", "ORT fp32", "ORT int8", "sentence-transformers"];
+const ENGINES: &[&str] = &[
+    "ours f32",
+    "ours bf16",
+    "ours int8",
+    "candle",
+    "ORT fp32",
+    "ORT int8",
+    "sentence-transformers",
+    #[cfg(feature = "cuda")]
+    "candle on the GPU",
+];
 
 fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -80,7 +89,10 @@ impl<'a> Places<'a> {
     }
 
     fn load(&self, name: &str, threads: usize) -> Box<dyn Engine> {
-        let own = |engine, precision| Box::new(Own::load(self.model, name, engine, precision, threads));
+        let own = |device, engine, precision| {
+            let choice = EmbedderChoice { device, engine, precision };
+            Box::new(Own::load(self.model, name, choice, threads))
+        };
         let ort = |file: &str| {
             let library =
                 || env::var(LIBRARY).unwrap_or_else(|_| python::library_of_onnx_runtime(self.python));
@@ -88,10 +100,11 @@ impl<'a> Places<'a> {
             Box::new(onnx::Onnx::load(environment, self.model, &self.onnx.join(file), name, threads))
         };
         match name {
-            "ours f32" => own(EngineChoice::Auto, Precision::F32),
-            "ours bf16" => own(EngineChoice::Auto, Precision::Bf16),
-            "ours int8" => own(EngineChoice::Auto, Precision::Int8),
-            "candle" => own(EngineChoice::Candle, Precision::F32),
+            "ours f32" => own(DeviceChoice::Cpu, EngineChoice::Auto, Precision::F32),
+            "ours bf16" => own(DeviceChoice::Cpu, EngineChoice::Auto, Precision::Bf16),
+            "ours int8" => own(DeviceChoice::Cpu, EngineChoice::Auto, Precision::Int8),
+            "candle" => own(DeviceChoice::Cpu, EngineChoice::Candle, Precision::F32),
+            "candle on the GPU" => own(DeviceChoice::Cuda, EngineChoice::Candle, Precision::F32),
             "ORT fp32" => ort("f32.onnx"),
             "ORT int8" => ort("int8.onnx"),
             _ => Box::new(python::SentenceTransformers::start(self.python, self.model, threads)),
@@ -124,19 +137,19 @@ fn measure(places: &Places<'_>, threads: usize) {
     let mut engines: Vec<Box<dyn Engine>> = ENGINES.iter().map(|name| places.load(name, threads)).collect();
     for pieces in WORD_PIECES {
         let text = "word ".repeat(pieces - 2);
-        let mut times = in_turn(&mut engines, ROUNDS, |engine| engine.embed(&text));
-        report(
-            &format!("{pieces} word pieces"),
-            &engines,
-            &mut times,
-            operations(pieces) / (peak * threads as f64),
-        );
+        let times = in_turn(&mut engines, (ROUNDS, 2), |engine| engine.embed(&text));
+        let least = operations(pieces) / (peak * threads as f64);
+        for (mut times, how) in times.into_iter().zip(["rested", "at once"]) {
+            report(&format!("{pieces} word pieces, {how}"), &engines, &mut times, least);
+        }
     }
     let texts: Vec<String> = (0..TEXTS).map(|at| "word ".repeat([6, 14, 30, 62, 126, 254][at % 6])).collect();
     let all: usize = texts.len();
     let work: f64 = texts.iter().map(|text| operations(text.len() / 5 + 2)).sum();
-    let mut times = in_turn(&mut engines, BATCHES, |engine| engine.embed_all(&texts));
-    report(&format!("{all} texts of 8 to 256"), &engines, &mut times, work / (peak * threads as f64));
+    let times = in_turn(&mut engines, (BATCHES, 1), |engine| engine.embed_all(&texts));
+    for mut times in times {
+        report(&format!("{all} texts of 8 to 256"), &engines, &mut times, work / (peak * threads as f64));
+    }
 }
 
 /// Gives the floating-point operations that a sequence takes: its matrices and its attention.
@@ -146,22 +159,25 @@ fn operations(pieces: usize) -> f64 {
     2.0 * weights * pieces + 6.0 * 4.0 * 384.0 * pieces * pieces
 }
 
-/// Times the work on each engine in turn, after one round that does not count; gives seconds.
+/// Times the work on each engine in turn, after one round that does not count; gives seconds by how often the
+/// engine has done it since its rest, then by engine.
 fn in_turn(
     engines: &mut [Box<dyn Engine>],
-    rounds: usize,
+    (rounds, at_once): (usize, usize),
     work: impl Fn(&mut dyn Engine) -> Option<f64>,
-) -> Vec<Vec<f64>> {
-    let mut times = vec![Vec::new(); engines.len()];
+) -> Vec<Vec<Vec<f64>>> {
+    let mut times = vec![vec![Vec::new(); engines.len()]; at_once];
     for round in 0..=rounds {
-        for (engine, times) in engines.iter_mut().zip(&mut times) {
+        for (at, engine) in engines.iter_mut().enumerate() {
             // Until the threads of the engine before no longer look for work.
             thread::sleep(PAUSE);
-            let started = Instant::now();
-            let of_its_own = work(engine.as_mut());
-            let time = of_its_own.unwrap_or_else(|| started.elapsed().as_secs_f64());
-            if round > 0 {
-                times.push(time);
+            for times in &mut times {
+                let started = Instant::now();
+                let of_its_own = work(engine.as_mut());
+                let time = of_its_own.unwrap_or_else(|| started.elapsed().as_secs_f64());
+                if round > 0 {
+                    times[at].push(time);
+                }
             }
         }
     }
@@ -180,7 +196,7 @@ fn report(what: &str, engines: &[Box<dyn Engine>], times: &mut [Vec<f64>], least
         let ratios: Vec<String> =
             medians.iter().take(3).map(|ours| format!("{:.2}", ours / median)).collect();
         println!(
-            "{what:<20} {:<22} p50 {:>9.2} ms  least {:>9.2} ms  of the f32 peak {:.2}  ours f32/bf16/int8 to it {}",
+            "{what:<26} {:<22} p50 {:>9.2} ms  least {:>9.2} ms  of the f32 peak {:.2}  ours f32/bf16/int8 to it {}",
             engine.name(),
             median * 1e3,
             times[0] * 1e3,

@@ -1,9 +1,7 @@
 //! Weights that will be needed next, asked for while the present ones are computed with.
-//!
-//! The only `unsafe` of the engine is here: without it the first rows of every panel wait for memory,
-//! which costs 7 % of the time at 128 word pieces and 15 % at 8.
 
 use super::LINE;
+use super::machine::fetch;
 
 /// Numbers of 32 bits in a cache line.
 const NUMBERS: usize = LINE / 4;
@@ -13,11 +11,13 @@ const NUMBERS: usize = LINE / 4;
 pub(super) struct Ahead<'a, T> {
     lines: &'a [[T; NUMBERS]],
     at_once: usize,
+    /// One tile alone has no time for so many lines on the short way, which few can go at once.
+    is_near: bool,
 }
 
 impl<'a, T> Ahead<'a, T> {
     /// Nothing is needed next.
-    pub(super) const NONE: Self = Self { lines: &[], at_once: 0 };
+    pub(super) const NONE: Self = Self { lines: &[], at_once: 0, is_near: true };
 
     /// Takes a tile's share of what all tiles ask for together, to be asked for in so many steps.
     #[inline(always)]
@@ -26,7 +26,7 @@ impl<'a, T> Ahead<'a, T> {
         let share = lines.len().div_ceil(tiles);
         let lines = lines.get(tile * share..).unwrap_or_default();
         let (lines, _) = lines.split_at(share.min(lines.len()));
-        Self { lines, at_once: share.div_ceil(steps) }
+        Self { lines, at_once: share.div_ceil(steps), is_near: tiles > 1 }
     }
 
     /// Asks for some more of it.
@@ -34,24 +34,8 @@ impl<'a, T> Ahead<'a, T> {
     pub(super) fn step(&mut self) {
         let (now, later) = self.lines.split_at(self.at_once.min(self.lines.len()));
         for line in now {
-            fetch(line);
+            fetch(line, self.is_near);
         }
         self.lines = later;
     }
-}
-
-/// Asks for a line to be brought near; does nothing where the processor cannot be asked.
-#[inline(always)]
-fn fetch<T>(line: &[T; NUMBERS]) {
-    #[cfg(all(target_arch = "x86_64", not(miri)))]
-    #[expect(
-        unsafe_code,
-        reason = "a prefetch takes a pointer; this one comes from a reference, and nothing is read"
-    )]
-    unsafe {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast());
-    }
-    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
-    let _ = line;
 }

@@ -1,68 +1,31 @@
 //! Attention of all heads: what each row takes from the rows of its sequence.
 //!
-//! The queries come scaled by 1/√32. Invariant: rows that only fill up a vector weigh nothing.
+//! The queries come scaled by log₂e/√32, so that powers of 2 do. Invariant: rows that only fill up a vector weigh nothing.
 
 #![expect(
     clippy::indexing_slicing,
     reason = "an index that is checked in these loops costs more than the work"
 )]
 
+use pulp::bytemuck::{cast_slice, cast_slice_mut};
+
 use super::ahead::Ahead;
 use super::curves::softmax;
-use super::lanes::{Kernel, Lanes, Width};
-use super::lined::Lined;
+use super::lanes::{Kernel, Lanes};
+use super::memory::Memory;
 use super::tile::{Sums, add_floats};
-use super::{HEAD, HEADS, Row, SIDE};
+use super::whole::make_halves;
+use super::{HEAD, HEADS, Row};
 
-/// A score so low that its exponential is nothing.
+/// A score so low that its power of 2 is nothing.
 const NOTHING: f32 = -1e30;
 
-/// Keys and values of some rows, packed by head as the kernel reads them.
-pub(super) struct Memory {
-    /// Rows that are there, and with those that fill up the last vector.
-    rows: usize,
-    padded: usize,
-    /// By head, then by as many rows as a tile is wide, then by number of the head.
-    keys: Lined<f32>,
-    /// By head, then by as many of its numbers as a tile is wide, then by row.
-    values: Lined<f32>,
-}
-
-impl Memory {
-    pub(super) fn new(width: Width, rows: usize) -> Self {
-        let padded = rows.next_multiple_of(width.columns());
-        Self { rows: 0, padded: 0, keys: Lined::new(padded * SIDE), values: Lined::new(padded * SIDE) }
-    }
-
-    /// Packs keys and values; there is room for as many rows as it was made for.
-    pub(super) fn pack(&mut self, width: Width, keys: &[Row], values: &[Row]) {
-        let columns = width.columns();
-        self.rows = keys.len();
-        self.padded = self.rows.next_multiple_of(columns);
-        let of_head = self.padded * HEAD;
-        self.keys[..of_head * HEADS].fill(0.0);
-        self.values[..of_head * HEADS].fill(0.0);
-        for (row, (key, value)) in keys.iter().zip(values).enumerate() {
-            for head in 0..HEADS {
-                let start = head * of_head + row / columns * columns * HEAD + row % columns;
-                for (number, key) in key[head * HEAD..(head + 1) * HEAD].iter().enumerate() {
-                    self.keys[start + number * columns] = *key;
-                }
-                let part = &value[head * HEAD..(head + 1) * HEAD];
-                for (panel, part) in part.chunks(columns).enumerate() {
-                    let start = head * of_head + (panel * self.padded + row) * columns;
-                    self.values[start..start + part.len()].copy_from_slice(part);
-                }
-            }
-        }
-    }
-}
-
-/// Gives the room that scores of one tile need, for sequences of up to so many rows in two memories.
+/// Gives the room that scores of one tile need, and half of it again for them as 16-bit floats; for sequences of
+/// up to so many rows in two memories.
 pub(super) fn room_for_scores(rows: usize) -> usize {
     const MOST_ROWS: usize = 12;
     const MOST_COLUMNS: usize = 32;
-    MOST_ROWS * (rows.next_multiple_of(MOST_COLUMNS) + MOST_COLUMNS)
+    MOST_ROWS * (rows.next_multiple_of(MOST_COLUMNS) + MOST_COLUMNS) * 3 / 2
 }
 
 /// Lets rows look at all rows in the memories.
@@ -106,21 +69,21 @@ impl Attend<'_> {
         let columns = VECTORS * S::F32_LANES;
         let zero: Sums<S::f32s, ROWS, VECTORS> = [[simd.splat_f32s(0.0); VECTORS]; ROWS];
         let all: usize = self.memories.iter().map(|memory| memory.padded).sum();
-        let queries: [&[f32; HEAD]; ROWS] = std::array::from_fn(|row| {
-            self.queries[start + row][head * HEAD..].first_chunk().unwrap_or(&[0.0; HEAD])
-        });
-        let scores = &mut self.scores[..ROWS * all];
+        let is_halved = self.memories.iter().any(|memory| memory.products.is_some());
+        let mut queries = [[0.0; HEAD]; ROWS];
+        for (query, row) in queries.iter_mut().zip(&self.queries[start..start + ROWS]) {
+            let row = &row[head * HEAD..(head + 1) * HEAD];
+            if is_halved {
+                make_halves(row, cast_slice_mut(query));
+            } else {
+                query.copy_from_slice(row);
+            }
+        }
+        let (scores, halves) = self.scores.split_at_mut(ROWS * all);
         let mut before = 0;
         for memory in self.memories {
-            let of_head = memory.padded * HEAD;
-            for (panel, keys) in memory.keys[head * of_head..][..of_head].chunks(columns * HEAD).enumerate() {
-                let sums = add_floats(
-                    simd,
-                    zero,
-                    |row, depth| queries[row][depth],
-                    S::as_simd_f32s(keys).0,
-                    Ahead::NONE,
-                );
+            for (panel, keys) in memory.keys(head).chunks(memory.lanes(columns * HEAD)).enumerate() {
+                let sums = memory.add(simd, zero, |row, depth| queries[row][depth], keys);
                 for (row, sums) in sums.into_iter().enumerate() {
                     let place = row * all + before + panel * columns;
                     S::as_mut_simd_f32s(&mut scores[place..place + columns]).0.copy_from_slice(&sums);
@@ -136,21 +99,22 @@ impl Attend<'_> {
         for (share, scores) in shares.iter_mut().zip(scores.chunks_mut(all)) {
             *share = softmax(simd, S::as_mut_simd_f32s(scores).0);
         }
+        // What was scores are weights now; of 16-bit ones a row takes half of the room.
+        let (weights, of_row) = if is_halved {
+            make_halves(scores, cast_slice_mut(halves));
+            (&halves[..], all / 2)
+        } else {
+            (&scores[..], all)
+        };
         for panel in 0..HEAD / columns {
             let (mut sums, mut before) = (zero, 0);
             for memory in self.memories {
+                let count = memory.lanes(memory.padded);
                 let weights: [&[f32]; ROWS] =
-                    std::array::from_fn(|row| &scores[row * all + before..][..memory.padded]);
-                let start = head * memory.padded * HEAD + panel * memory.padded * columns;
-                let values = &memory.values[start..start + memory.padded * columns];
-                sums = add_floats(
-                    simd,
-                    sums,
-                    |row, depth| weights[row][depth],
-                    S::as_simd_f32s(values).0,
-                    Ahead::NONE,
-                );
-                before += memory.padded;
+                    std::array::from_fn(|row| &weights[row * of_row + before..][..count]);
+                let values = &memory.values(head)[panel * count * columns..][..count * columns];
+                sums = memory.add(simd, sums, |row, depth| weights[row][depth], values);
+                before += count;
             }
             for (row, sums) in sums.into_iter().enumerate() {
                 let place = head * HEAD + panel * columns;
@@ -162,5 +126,27 @@ impl Attend<'_> {
             }
         }
         ROWS
+    }
+}
+
+impl Memory {
+    /// Adds products with what is packed.
+    #[inline(always)]
+    fn add<S: Lanes, const ROWS: usize, const VECTORS: usize>(
+        &self,
+        simd: S,
+        mut sums: Sums<S::f32s, ROWS, VECTORS>,
+        left: impl Fn(usize, usize) -> f32,
+        packed: &[f32],
+    ) -> Sums<S::f32s, ROWS, VECTORS> {
+        match self.products {
+            None => add_floats(simd, sums, left, S::as_simd_f32s(packed).0, Ahead::NONE),
+            Some(products) => {
+                let left = |row: usize, depth: usize| left(row, depth).to_bits().cast_signed();
+                let added = cast_slice_mut(sums.as_flattened_mut());
+                products.add::<ROWS>(added, left, cast_slice(packed), Ahead::NONE);
+                sums
+            }
+        }
     }
 }

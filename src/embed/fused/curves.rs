@@ -1,6 +1,8 @@
-//! The functions between the matrices: GELU, the exponential, softmax and layer normalisation.
+//! The functions between the matrices: GELU, softmax to the base of 2, and layer normalisation.
 //!
 //! Each is within a few units in the last place of the exact function; the tests say how many.
+
+use std::f32::consts::LN_2;
 
 use super::lanes::{Kernel, Lanes};
 use super::{Row, SIDE};
@@ -17,20 +19,17 @@ const ERF_ABOVE: [f32; 7] = [
 ];
 const ERF_BELOW: [f32; 5] = [-1.456_607_2e-5, -2.133_740_6e-4, -1.682_827e-3, -7.373_329e-3, -1.426_473_9e-2];
 
-/// exp(r) on [-ln 2 / 2, ln 2 / 2], highest power first: the Taylor series.
-const EXP: [f32; 7] = [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0];
-
-/// ln 2 in two parts, the first of few bits, so that a multiple of it is exact.
-const LN_2_HIGH: f32 = 0.693_145_75;
-const LN_2_LOW: f32 = 1.428_606_8e-6;
+/// 2^r on [-1/2, 1/2], highest power first: the Taylor series, (ln 2)^n / n!.
+const EXP_2: [f32; 7] = [1.540_353e-4, 1.333_355_8e-3, 9.618_129e-3, 5.550_411e-2, 0.240_226_5, LN_2, 1.0];
 
 /// Adding it rounds a small number to a whole one, ties to even, which then stands in the lowest bits.
 pub(super) const ROUNDING: f32 = 12_582_912.0;
 
 #[inline(always)]
 fn polynomial<S: Lanes>(simd: S, coefficients: &[f32], x: S::f32s) -> S::f32s {
-    let mut sum = simd.splat_f32s(0.0);
-    for coefficient in coefficients {
+    let [first, others @ ..] = coefficients else { return simd.splat_f32s(0.0) };
+    let mut sum = simd.splat_f32s(*first);
+    for coefficient in others {
         sum = simd.mul_add_e_f32s(sum, x, simd.splat_f32s(*coefficient));
     }
     sum
@@ -48,21 +47,18 @@ pub(super) fn gelu<S: Lanes>(simd: S, x: S::f32s) -> S::f32s {
     simd.mul_add_e_f32s(half, erf, half)
 }
 
-/// exp(x) for x of at most 0; below -87 it is 1e-38.
+/// 2^x for x of at most 0; below -126 it is 1e-38.
 #[inline(always)]
-fn exp<S: Lanes>(simd: S, x: S::f32s) -> S::f32s {
-    let x = simd.max_f32s(x, simd.splat_f32s(-87.0));
-    let rounded =
-        simd.mul_add_e_f32s(x, simd.splat_f32s(std::f32::consts::LOG2_E), simd.splat_f32s(ROUNDING));
-    let power = simd.sub_f32s(rounded, simd.splat_f32s(ROUNDING));
-    let rest = simd.mul_add_e_f32s(power, simd.splat_f32s(-LN_2_HIGH), x);
-    let rest = simd.mul_add_e_f32s(power, simd.splat_f32s(-LN_2_LOW), rest);
+fn exp_2<S: Lanes>(simd: S, x: S::f32s) -> S::f32s {
+    let x = simd.max_f32s(x, simd.splat_f32s(-126.0));
+    let rounded = simd.add_f32s(x, simd.splat_f32s(ROUNDING));
+    let rest = simd.sub_f32s(x, simd.sub_f32s(rounded, simd.splat_f32s(ROUNDING)));
     let power = simd.wrapping_dyn_shl_u32s(simd.transmute_u32s_f32s(rounded), simd.splat_u32s(23));
-    let mantissa = simd.transmute_u32s_f32s(polynomial(simd, &EXP, rest));
+    let mantissa = simd.transmute_u32s_f32s(polynomial(simd, &EXP_2, rest));
     simd.transmute_f32s_u32s(simd.add_u32s(mantissa, power))
 }
 
-/// Replaces scores by exp(score - greatest), and gives one over their sum.
+/// Replaces scores by 2^(score - greatest), and gives one over their sum.
 #[inline(always)]
 pub(super) fn softmax<S: Lanes>(simd: S, scores: &mut [S::f32s]) -> f32 {
     let mut greatest = simd.splat_f32s(f32::MIN);
@@ -72,7 +68,7 @@ pub(super) fn softmax<S: Lanes>(simd: S, scores: &mut [S::f32s]) -> f32 {
     let greatest = simd.splat_f32s(simd.reduce_max_f32s(greatest));
     let mut sum = simd.splat_f32s(0.0);
     for score in scores {
-        *score = exp(simd, simd.sub_f32s(*score, greatest));
+        *score = exp_2(simd, simd.sub_f32s(*score, greatest));
         sum = simd.add_f32s(sum, *score);
     }
     1.0 / simd.reduce_sum_f32s(sum)

@@ -5,9 +5,9 @@ use std::io;
 use std::sync::Arc;
 
 use super::arena::Arena;
-use super::attention::Memory;
 use super::curves::Normalisation;
 use super::lanes::Width;
+use super::memory::Memory;
 use super::rows::{Layer, Rows};
 use super::square::Precision;
 use super::words::Words;
@@ -51,10 +51,9 @@ impl Encoder {
         self.positions.len()
     }
 
-    /// Puts what is known of word pieces into rows, from the given place of their sequence on.
-    pub(super) fn look_up(&self, pieces: &[u32], start: usize, rows: &mut [Row]) -> io::Result<()> {
-        let positions = self.positions.get(start..).unwrap_or_default();
-        for ((piece, position), row) in pieces.iter().zip(positions).zip(rows) {
+    /// Puts what is known of a sequence's word pieces into rows.
+    fn look_up(&self, pieces: &[u32], rows: &mut [Row]) -> io::Result<()> {
+        for ((piece, position), row) in pieces.iter().zip(&self.positions).zip(rows) {
             self.words.read(*piece, row)?;
             for (number, position) in row.iter_mut().zip(position) {
                 *number += position;
@@ -67,7 +66,7 @@ impl Encoder {
 /// One thread's way through the encoder, with the room that it keeps.
 pub struct Solo {
     encoder: Arc<Encoder>,
-    rows: Rows,
+    pub(super) rows: Rows,
     memory: Memory,
 }
 
@@ -83,7 +82,7 @@ impl Solo {
         let longest = encoder.longest();
         Self {
             rows: Rows::new(encoder.width, encoder.precision, longest, longest),
-            memory: Memory::new(encoder.width, longest),
+            memory: Memory::new((encoder.width, encoder.precision), longest),
             encoder,
         }
     }
@@ -93,35 +92,47 @@ impl Solo {
     /// # Errors
     /// When a word's row cannot be read.
     pub fn encode(&mut self, sequences: &[&[u32]], vectors: &mut Vec<Row>) -> io::Result<()> {
-        let Self { encoder, rows, memory } = self;
-        encoder.words.file.check()?;
-        rows.resize(sequences.iter().map(|pieces| pieces.len()).sum());
-        for (start, pieces) in starts(sequences) {
-            let rows = rows.at.get_mut(start..start + pieces.len()).unwrap_or_default();
-            encoder.look_up(pieces, 0, rows)?;
-        }
-        rows.normalise(&encoder.after_words);
-        for layer in &encoder.layers {
-            rows.project(&encoder.arena, layer);
-            for (start, pieces) in starts(sequences) {
-                let end = start + pieces.len();
-                memory.pack(
-                    encoder.width,
-                    rows.keys.get(start..end).unwrap_or_default(),
-                    rows.values.get(start..end).unwrap_or_default(),
-                );
-                rows.attend(start, end, &[memory]);
-            }
-            rows.finish(&encoder.arena, layer);
+        self.begin(sequences)?;
+        for layer in 0..self.encoder.layers.len() {
+            self.layer(layer, sequences);
         }
         vectors.clear();
         for (start, pieces) in starts(sequences) {
-            let rows = rows.at.get(start..start + pieces.len()).unwrap_or_default();
+            let rows = self.rows.at.get(start..start + pieces.len()).unwrap_or_default();
             let mut vector = sum(rows);
             to_length_1(&mut vector);
             vectors.push(vector);
         }
         Ok(())
+    }
+
+    /// Does what comes before the layers.
+    pub(super) fn begin(&mut self, sequences: &[&[u32]]) -> io::Result<()> {
+        let Self { encoder, rows, .. } = self;
+        encoder.words.file.check()?;
+        rows.resize(sequences.iter().map(|pieces| pieces.len()).sum());
+        for (start, pieces) in starts(sequences) {
+            let rows = rows.at.get_mut(start..start + pieces.len()).unwrap_or_default();
+            encoder.look_up(pieces, rows)?;
+        }
+        rows.normalise(&encoder.after_words);
+        Ok(())
+    }
+
+    /// Does one layer.
+    pub(super) fn layer(&mut self, number: usize, sequences: &[&[u32]]) {
+        let Self { encoder, rows, memory } = self;
+        let Some(layer) = encoder.layers.get(number) else { return };
+        rows.project(&encoder.arena, layer);
+        for (start, pieces) in starts(sequences) {
+            let end = start + pieces.len();
+            memory.pack(
+                rows.keys.get(start..end).unwrap_or_default(),
+                rows.values.get(start..end).unwrap_or_default(),
+            );
+            rows.attend(start, end, &[memory]);
+        }
+        rows.finish(&encoder.arena, layer);
     }
 }
 

@@ -10,10 +10,16 @@ use pulp::{
 use pulp::{Scalar, Simd};
 use strum::Display;
 
+use super::machine::{ByteProducts, HalfProducts};
+
 /// The instructions that kernels run on; made only where the machine has them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Display)]
 #[strum(serialize_all = "snake_case")]
 pub enum Width {
+    /// 16 numbers at a time, and products of bytes and of 16-bit floats.
+    Avx512Bf16,
+    /// 16 numbers at a time, and products of bytes.
+    Avx512Vnni,
     /// 16 numbers at a time.
     Avx512,
     /// 8 numbers at a time, with fused multiply-add.
@@ -25,12 +31,16 @@ pub enum Width {
 impl Width {
     /// Gives what this machine has, the widest first; the portable one is always there.
     pub fn available() -> impl Iterator<Item = Self> {
-        [Self::Avx512, Self::Avx2, Self::Portable].into_iter().filter(|width| width.is_here())
+        [Self::Avx512Bf16, Self::Avx512Vnni, Self::Avx512, Self::Avx2, Self::Portable]
+            .into_iter()
+            .filter(|width| width.is_here())
     }
 
     #[cfg(target_arch = "x86_64")]
     fn is_here(self) -> bool {
         match self {
+            Self::Avx512Bf16 => Self::Avx512Vnni.is_here() && HalfProducts::try_new().is_some(),
+            Self::Avx512Vnni => ByteProducts::try_new().is_some(),
             Self::Avx512 => V4::try_new().is_some(),
             Self::Avx2 => V3::try_new().is_some(),
             Self::Portable => true,
@@ -42,10 +52,18 @@ impl Width {
         self == Self::Portable
     }
 
+    pub(super) fn byte_products(self) -> Option<ByteProducts> {
+        if matches!(self, Self::Avx512Bf16 | Self::Avx512Vnni) { ByteProducts::try_new() } else { None }
+    }
+
+    pub(super) fn half_products(self) -> Option<HalfProducts> {
+        if self == Self::Avx512Bf16 { HalfProducts::try_new() } else { None }
+    }
+
     /// Gives the columns that a kernel computes at once.
     pub(super) fn columns(self) -> usize {
         match self {
-            Self::Avx512 => 2 * 16,
+            Self::Avx512Bf16 | Self::Avx512Vnni | Self::Avx512 => 2 * 16,
             Self::Avx2 => 2 * 8,
             Self::Portable => 8,
         }
@@ -55,7 +73,7 @@ impl Width {
     #[cfg(target_arch = "x86_64")]
     pub(super) fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self {
-            Self::Avx512 => {
+            Self::Avx512Bf16 | Self::Avx512Vnni | Self::Avx512 => {
                 if let Some(simd) = V4::try_new() {
                     return simd.vectorize(On { simd, kernel });
                 }
@@ -102,6 +120,9 @@ pub(super) trait Lanes: Simd {
 
     fn to_f32s(self, whole: Self::i32s) -> Self::f32s;
 
+    /// Replaces each of eight numbers and the one eight places on by their sum and their difference.
+    fn mix_eights(self, numbers: &mut [f32; 16]);
+
     /// Runs a kernel as a function of its own: in one with others its sums would not stay in registers.
     fn apart<K: Kernel>(self, kernel: K) -> K::Output;
 }
@@ -126,6 +147,14 @@ impl Lanes for Scalar {
     #[inline(always)]
     fn to_f32s(self, whole: i32) -> f32 {
         whole as f32
+    }
+
+    #[inline(always)]
+    fn mix_eights(self, numbers: &mut [f32; 16]) {
+        let (first, second) = numbers.split_at_mut(8);
+        for (first, second) in first.iter_mut().zip(second) {
+            (*first, *second) = (*first + *second, *first - *second);
+        }
     }
 
     #[inline(never)]
@@ -166,6 +195,12 @@ impl Lanes for V3 {
         cast(self.avx._mm256_cvtepi32_ps(cast(whole)))
     }
 
+    #[inline(always)]
+    fn mix_eights(self, numbers: &mut [f32; 16]) {
+        let [first, second]: [pulp::f32x8; 2] = cast(*numbers);
+        *numbers = cast([self.add_f32s(first, second), self.sub_f32s(first, second)]);
+    }
+
     #[inline(never)]
     fn apart<K: Kernel>(self, kernel: K) -> K::Output {
         self.vectorize(On { simd: self, kernel })
@@ -191,6 +226,16 @@ impl Lanes for V4 {
     #[inline(always)]
     fn to_f32s(self, whole: pulp::i32x16) -> pulp::f32x16 {
         cast(self.avx512f._mm512_cvtepi32_ps(cast(whole)))
+    }
+
+    #[inline(always)]
+    fn mix_eights(self, numbers: &mut [f32; 16]) {
+        const HALVES_SWAPPED: i32 = 0b01_00_11_10;
+        const SIGNS: [f32; 16] =
+            [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, -1.0, -1.0, -1.0, -1.0, -1.0, -1.0, -1.0, -1.0];
+        let here: pulp::f32x16 = cast(*numbers);
+        let there = self.avx512f._mm512_shuffle_f32x4::<HALVES_SWAPPED>(cast(here), cast(here));
+        *numbers = cast(self.mul_add_e_f32s(here, cast(SIGNS), cast(there)));
     }
 
     #[inline(never)]

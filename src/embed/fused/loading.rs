@@ -1,7 +1,9 @@
 //! The encoder out of the tensors of a safetensors file.
 //!
-//! Folded in while packing: 1/√32 into the queries, token type 0 into the positions. It takes BERT of
+//! Folded in while packing: log₂e/√32 into the queries, token type 0 into the positions. It takes BERT of
 //! 384 dimensions in heads of 32, and says of anything else why it does not fit.
+
+use std::f32::consts::LOG2_E;
 
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
@@ -183,7 +185,7 @@ impl Tensors {
         let mut whole =
             |part: &str, scale: f32| Ok::<_, UnfitError>(square(&read(part, [SIDE, SIDE])?, 0, 0, scale));
         // In the order in which they are needed.
-        let query = whole("attention.self.query", 1.0 / (HEAD as f32).sqrt())?;
+        let query = whole("attention.self.query", LOG2_E / (HEAD as f32).sqrt())?;
         let (key, value) = (whole("attention.self.key", 1.0)?, whole("attention.self.value", 1.0)?);
         let attended = whole("attention.output.dense", 1.0)?;
         let (up, down) = (read("intermediate.dense", [middle, SIDE])?, read("output.dense", [SIDE, middle])?);

@@ -1,15 +1,16 @@
 //! MiniLM's forward pass for a CPU, in one piece: weights packed once, no padding, no buffer per operation.
 //!
 //! It knows no tokenizer, no files but the word table's, and no queue; Candle stays the reference.
-//! Invariants: no `unsafe` but in [`ahead`]; a row's numbers do not depend on the rows beside it; every width of
+//! Invariants: no `unsafe` but in [`machine`]; a row's numbers do not depend on the rows beside it; every width of
 //! vector runs the same source.
 //!
-//! What ran where: AVX2 and plain Rust on an AMD EPYC with two cores. No machine with AVX-512 was at hand;
-//! its kernels are the same source, and [`fastest`] tries every kernel before it lets a width be used.
+//! What ran where: AVX-512 with products of bytes and of 16-bit floats, AVX2 and plain Rust, on AMD EPYCs with
+//! two cores; [`fastest`] tries every kernel before it lets a width be used.
 //!
 //! On the choice of `pulp`: it gives one safe source for AVX-512, AVX2 with FMA and plain Rust, picks
 //! among them at run time, and candle's `gemm` brings it anyway. Intrinsics by hand need the kernels
-//! once per width, `wide` fixes the width when it compiles, and `std::simd` is not stable.
+//! once per width, `wide` fixes the width when it compiles, and `std::simd` is not stable. It has no products of
+//! few bits; [`machine`] has those two loops, for AVX-512.
 
 mod ahead;
 mod arena;
@@ -20,12 +21,15 @@ mod encoder;
 mod lanes;
 mod lined;
 mod loading;
+mod machine;
+mod memory;
 mod multiply;
 mod rows;
 mod square;
 mod team;
 mod tensor_file;
 mod tile;
+mod whole;
 mod words;
 
 #[cfg(test)]

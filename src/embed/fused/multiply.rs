@@ -8,13 +8,14 @@
     reason = "an index that is checked in these loops costs more than the work"
 )]
 
-use pulp::bytemuck::cast_slice;
+use pulp::bytemuck::{cast_slice, cast_slice_mut};
 
 use super::ahead::Ahead;
 use super::curves::gelu;
 use super::lanes::{Kernel, Lanes};
 use super::square::{Left, Matrix, Weights};
 use super::tile::{STEPS, Sums, add_floats, add_halves, add_whole};
+use super::whole::WholeRow;
 use super::{Row, SIDE};
 
 /// Weights of 32 bits are multiplied in two halves of the depth: a whole panel would leave no room in a
@@ -56,7 +57,7 @@ impl Kernel for Multiply<'_> {
     fn run<S: Lanes, const VECTORS: usize>(mut self, simd: S) {
         let (most, deep) = match self.right.weights {
             Weights::F32(_) => (S::ROWS, HALF),
-            Weights::Bf16(_) => (S::ROWS, SIDE),
+            Weights::Bf16(_) | Weights::Bf16Pairs(..) | Weights::Int8Quads { .. } => (S::ROWS, SIDE),
             Weights::Int8 { .. } => (S::WHOLE_ROWS, SIDE),
         };
         let rows = self.out.len();
@@ -134,22 +135,42 @@ impl<const ROWS: usize> Kernel for Tile<'_, ROWS> {
                 let sums = self.begin::<S, VECTORS>(simd);
                 (add_halves(simd, sums, left, S::as_simd_u32s(panel).0, ahead), true)
             }
+            Weights::Bf16Pairs(products, weights) => {
+                let Some(whole) = self.left.whole[start..].first_chunk::<ROWS>() else { return };
+                let (panel, next) = present_and_next(weights, column * SIDE / 2, SIDE * columns / 2);
+                let ahead = Ahead::share(next, of_tiles, SIDE / 2 / STEPS);
+                let mut sums = self.begin::<S, VECTORS>(simd);
+                let lanes = |row: usize, depth: usize| whole[row].lanes[depth];
+                products.add::<ROWS>(
+                    cast_slice_mut(sums.as_flattened_mut()),
+                    lanes,
+                    cast_slice(panel),
+                    ahead,
+                );
+                (sums, true)
+            }
             Weights::Int8 { weights, scales } => {
                 let Some(whole) = self.left.whole[start..].first_chunk::<ROWS>() else { return };
                 let panel = &weights[column * SIDE..(column + columns) * SIDE];
-                let whole: Sums<S::i32s, ROWS, VECTORS> = add_whole(simd, whole, cast_slice(panel));
-                // Only now, as it would take the registers of the sums.
-                let mut sums = self.begin::<S, VECTORS>(simd);
-                let (scales, _) = S::as_simd_f32s(&scales[column..]);
+                let sums = add_whole(simd, whole, cast_slice(panel));
+                (self.scale::<S, VECTORS>(simd, sums, whole, scales), true)
+            }
+            Weights::Int8Quads { products, weights, scales } => {
+                let Some(whole) = self.left.whole[start..].first_chunk::<ROWS>() else { return };
+                let (panel, next) = present_and_next(weights, column * SIDE / 4, SIDE * columns / 4);
+                let ahead = Ahead::share(next, of_tiles, SIDE / 4 / STEPS);
+                let mut sums = [[simd.splat_i32s(0); VECTORS]; ROWS];
                 for row in 0..ROWS {
-                    let scale = simd.splat_f32s(self.left.scales[start + row]);
-                    for vector in 0..VECTORS {
-                        let scale = simd.mul_f32s(scale, scales[vector]);
-                        let product = simd.mul_f32s(simd.to_f32s(whole[row][vector]), scale);
-                        sums[row][vector] = simd.add_f32s(sums[row][vector], product);
-                    }
+                    sums[row] = [simd.splat_i32s(whole[row].start); VECTORS];
                 }
-                (sums, true)
+                let lanes = |row: usize, depth: usize| whole[row].lanes[depth];
+                products.add::<ROWS>(
+                    cast_slice_mut(sums.as_flattened_mut()),
+                    lanes,
+                    cast_slice(panel),
+                    ahead,
+                );
+                (self.scale::<S, VECTORS>(simd, sums, whole, scales), true)
             }
         };
         let has_gelu = is_last && self.then == Then::StoreGelu;
@@ -163,6 +184,29 @@ impl<const ROWS: usize> Kernel for Tile<'_, ROWS> {
 }
 
 impl<const ROWS: usize> Tile<'_, ROWS> {
+    /// Gives what sums of whole numbers stand for, added to what the sums start from.
+    #[inline(always)]
+    fn scale<S: Lanes, const VECTORS: usize>(
+        &self,
+        simd: S,
+        whole: Sums<S::i32s, ROWS, VECTORS>,
+        rows: &[WholeRow; ROWS],
+        scales: &Row,
+    ) -> Sums<S::f32s, ROWS, VECTORS> {
+        // Only now, as it would take the registers of the sums.
+        let mut sums = self.begin::<S, VECTORS>(simd);
+        let (scales, _) = S::as_simd_f32s(&scales[self.part.column..]);
+        for row in 0..ROWS {
+            let scale = simd.splat_f32s(rows[row].scale);
+            for vector in 0..VECTORS {
+                let scale = simd.mul_f32s(scale, scales[vector]);
+                let product = simd.mul_f32s(simd.to_f32s(whole[row][vector]), scale);
+                sums[row][vector] = simd.add_f32s(sums[row][vector], product);
+            }
+        }
+        sums
+    }
+
     /// Gives what the sums start from: the bias, what is there already, or both.
     #[inline(always)]
     fn begin<S: Lanes, const VECTORS: usize>(&self, simd: S) -> Sums<S::f32s, ROWS, VECTORS> {

@@ -7,11 +7,13 @@ use proptest::prelude::{ProptestConfig, any, prop_assert, proptest};
 use safetensors::{Dtype, tensor::TensorView};
 
 use super::arena::Arena;
-use super::attention::{Attend, Memory, room_for_scores};
+use super::attention::{Attend, room_for_scores};
 use super::curves::{Normalisation, Normalise};
 use super::loading::Shape;
+use super::memory::Memory;
 use super::multiply::{Multiply, Then};
-use super::square::{Left, MakeWhole, Precision, Square};
+use super::square::{Form, Left, Precision, Square};
+use super::whole::{MakeWhole, WholeRow};
 use super::{Encoder, HEAD, HEADS, Row, SIDE, Solo, Team, TensorFile, Width};
 
 /// Numbers that a seed determines, in [-size, size].
@@ -49,7 +51,7 @@ fn plain_attention(queries: &[Row], keys: &[Row], values: &[Row]) -> Vec<Vec<f64
                 |key: &Row| -> f64 { head.clone().map(|at| f64::from(query[at]) * f64::from(key[at])).sum() };
             let scores: Vec<f64> = keys.iter().map(dot).collect();
             let greatest = scores.iter().copied().fold(f64::MIN, f64::max);
-            let weights: Vec<f64> = scores.iter().map(|score| (score - greatest).exp()).collect();
+            let weights: Vec<f64> = scores.iter().map(|score| (score - greatest).exp2()).collect();
             let sum: f64 = weights.iter().sum();
             for (weight, value) in weights.iter().zip(values) {
                 head.clone().for_each(|at| out[at] += weight / sum * f64::from(value[at]));
@@ -73,11 +75,12 @@ proptest! {
                 let mut arena = Arena::new(precision.bytes()).unwrap();
                 let weight = |column: usize, depth: usize| columns[column][depth];
                 let square = Square::pack(&mut arena, (width, precision), weight, bias);
-                let (mut whole, mut scales) = (vec![[0; SIDE / 2]; count], vec![0.0; count]);
-                width.run(MakeWhole { rows: &left, whole: &mut whole, scales: &mut scales });
+                let mut whole = vec![WholeRow::ZERO; count];
+                let form = Form::new(width, precision);
+                width.run(MakeWhole { form, rows: &left, whole: &mut whole });
                 for then in [Then::Store, Then::StoreGelu, Then::Add] {
                     let mut out = before.clone();
-                    let left_forms = Left { rows: &left, whole: &whole, scales: &scales };
+                    let left_forms = Left { rows: &left, whole: &whole };
                     width.run(Multiply { left: left_forms, right: square.matrix(&arena), out: &mut out, then });
                     for row in 0..count {
                         for column in 0..SIDE {
@@ -87,13 +90,13 @@ proptest! {
                                 Then::StoreGelu => plain_gelu(sum),
                                 Then::Add => sum + f64::from(before[row][column]),
                             };
-                            // Rounded weights err by half a step each; with many of them a tenth of the worst is a lot.
+                            // Rounded numbers err by half a step each; with many of them a tenth of the worst is a lot.
                             let step = match precision {
                                 Precision::F32 => 1e-6,
                                 Precision::Bf16 => 0.2 / 256.0,
-                                Precision::Int8 => 0.2 / 127.0,
+                                Precision::Int8 => 0.4 / 127.0,
                             };
-                            let allowed = 0.1 * 384.0 * f64::from(size) * step + 2e-6;
+                            let allowed = 0.1 * 384.0 * f64::from(size) * step + 1e-5;
                             let found = f64::from(out[row][column]);
                             prop_assert!((found - expected).abs() <= allowed, "{width} {precision}: {found} {expected}");
                         }
@@ -109,16 +112,20 @@ proptest! {
         let cut = cut.min(count - 1);
         let to = Normalisation { gain: rows(seed, 1, 2.0)[0], bias: rows(seed ^ 3, 1, 1.0)[0], epsilon: 1e-12 };
         for width in Width::available() {
-            let mut memories = [Memory::new(width, count), Memory::new(width, count)];
-            memories[0].pack(width, &keys[..cut], &values[..cut]);
-            memories[1].pack(width, &keys[cut..], &values[cut..]);
-            let mut out = vec![[f32::NAN; SIDE]; count];
-            let mut scores = vec![f32::NAN; room_for_scores(count)];
-            let memories = if cut == 0 { vec![&memories[1]] } else { vec![&memories[0], &memories[1]] };
-            width.run(Attend { queries: &queries, memories: &memories, scores: &mut scores, out: &mut out });
-            for (found, expected) in out.iter().zip(plain_attention(&queries, &keys, &values)) {
-                for (found, expected) in found.iter().zip(expected) {
-                    prop_assert!((f64::from(*found) - expected).abs() < 1e-5, "{width}: {found} {expected}");
+            for (precision, allowed) in [(Precision::F32, 1e-5), (Precision::Bf16, 0.04)] {
+                let memory = || Memory::new((width, precision), count);
+                let mut memories = [memory(), memory()];
+                memories[0].pack(&keys[..cut], &values[..cut]);
+                memories[1].pack(&keys[cut..], &values[cut..]);
+                let mut out = vec![[f32::NAN; SIDE]; count];
+                let mut scores = vec![f32::NAN; room_for_scores(count)];
+                let memories = if cut == 0 { vec![&memories[1]] } else { vec![&memories[0], &memories[1]] };
+                width.run(Attend { queries: &queries, memories: &memories, scores: &mut scores, out: &mut out });
+                for (found, expected) in out.iter().zip(plain_attention(&queries, &keys, &values)) {
+                    for (found, expected) in found.iter().zip(expected) {
+                        let difference = (f64::from(*found) - expected).abs();
+                        prop_assert!(difference < allowed, "{width} {precision}: {found} {expected}");
+                    }
                 }
             }
             let mut normalised = queries.clone();
@@ -140,10 +147,11 @@ fn one_byte_weights_give_the_same_bits_at_every_width() {
         let mut arena = Arena::new(Precision::Int8.bytes()).unwrap();
         let weight = |column: usize, depth: usize| columns[column][depth];
         let square = Square::pack(&mut arena, (width, Precision::Int8), weight, [0.5; SIDE]);
-        let (mut whole, mut scales) = (vec![[0; SIDE / 2]; 17], vec![0.0; 17]);
-        width.run(MakeWhole { rows: &left, whole: &mut whole, scales: &mut scales });
+        let mut whole = vec![WholeRow::ZERO; 17];
+        let form = Form::new(width, Precision::Int8);
+        width.run(MakeWhole { form, rows: &left, whole: &mut whole });
         let mut out = left.clone();
-        let left = Left { rows: &left, whole: &whole, scales: &scales };
+        let left = Left { rows: &left, whole: &whole };
         width.run(Multiply { left, right: square.matrix(&arena), out: &mut out, then: Then::Store });
         out
     };
@@ -215,7 +223,7 @@ fn a_sequence_gets_the_same_bits_alone_and_among_others() {
 }
 
 #[test]
-fn two_threads_give_what_one_gives() {
+fn two_threads_give_what_one_gives_whenever_the_second_comes() {
     for width in Width::available() {
         let encoder = small_model(width, Precision::Int8, 100);
         let (mut solo, mut team) = (Solo::new(Arc::clone(&encoder)), Team::new(encoder).unwrap());
@@ -223,9 +231,16 @@ fn two_threads_give_what_one_gives() {
         for len in [2, 3, 31, 32, 33, 64, 77, 100] {
             let sequence: Vec<u32> = (0..len).map(|at| at * 11 % 40).collect();
             solo.encode(&[&sequence], &mut one).unwrap();
-            let two = team.encode(&sequence).unwrap();
-            let difference = one[0].iter().zip(two).map(|(one, two)| (one - two).abs()).fold(0.0, f32::max);
-            assert!(difference < if len < 32 { 1e-4 } else { 1e-6 }, "{width} {len}: {difference}");
+            // It has two layers: the second comes before either, never, or when it comes.
+            for first in [0, 1, 2, usize::MAX] {
+                let is_wanted =
+                    |layer: usize, is_here: bool| layer == first || (first == usize::MAX && is_here);
+                let two = team.encode_if(&mut solo, &sequence, is_wanted).unwrap();
+                let difference =
+                    one[0].iter().zip(two).map(|(one, two)| (one - two).abs()).fold(0.0, f32::max);
+                let allowed = if len < 32 { 1e-4 } else { 1e-6 };
+                assert!(difference < allowed, "{width} {len} {first}: {difference}");
+            }
         }
     }
 }
@@ -243,13 +258,15 @@ fn all_widths_give_the_same_vectors_and_an_unknown_word_is_an_error() {
             let (found, expected) = (vector(width, precision), vector(Width::Portable, precision));
             let difference =
                 found.iter().zip(expected).map(|(one, two)| (one - two).abs()).fold(0.0, f32::max);
-            assert!(difference < 1e-6, "{width} {precision}: {difference}");
+            // Only some machines round rows to 16 bits too.
+            let allowed = if precision == Precision::F32 { 1e-6 } else { 2e-3 };
+            assert!(difference < allowed, "{width} {precision}: {difference}");
         }
     }
     let encoder = small_model(Width::Portable, Precision::F32, 64);
     let mut solo = Solo::new(Arc::clone(&encoder));
     assert!(solo.encode(&[&[3, 40]], &mut Vec::new()).is_err());
     let mut team = Team::new(encoder).unwrap();
-    assert!(team.encode(&[3, 4, 5, 40]).is_err());
-    team.encode(&[3, 4, 5, 39]).unwrap();
+    assert!(team.encode(&mut solo, &[3, 4, 5, 40]).is_err());
+    team.encode(&mut solo, &[3, 4, 5, 39]).unwrap();
 }

@@ -1,11 +1,13 @@
 //! The rows of one thread on their way through the layers, and the room they need, which is kept.
 
 use super::arena::Arena;
-use super::attention::{Attend, Memory, room_for_scores};
+use super::attention::{Attend, room_for_scores};
 use super::curves::{Normalisation, Normalise};
 use super::lanes::Width;
+use super::memory::Memory;
 use super::multiply::{Multiply, Then};
-use super::square::{Left, MakeWhole, Precision, Square, WholeRow};
+use super::square::{Form, Left, Precision, Square};
+use super::whole::{MakeWhole, WholeRow};
 use super::{Row, SIDE};
 
 /// One layer of the encoder.
@@ -23,15 +25,15 @@ pub(super) struct Layer {
 /// Rows, and everything that is computed beside them.
 pub(super) struct Rows {
     width: Width,
-    precision: Precision,
+    form: Form,
     pub(super) at: Vec<Row>,
     queries: Vec<Row>,
     pub(super) keys: Vec<Row>,
     pub(super) values: Vec<Row>,
     /// What attention brings, then a part of the middle.
     beside: Vec<Row>,
-    whole: Vec<WholeRow>,
-    scales: Vec<f32>,
+    /// The rows that are multiplied, in the form that the weights want, and those of the middle.
+    whole: [Vec<WholeRow>; 2],
     scores: Vec<f32>,
 }
 
@@ -39,29 +41,30 @@ impl Rows {
     /// Makes room for so many rows, whose sequences have at most `longest`.
     pub(super) fn new(width: Width, precision: Precision, rows: usize, longest: usize) -> Self {
         let room = || Vec::with_capacity(rows);
-        let whole = if precision == Precision::Int8 { rows } else { 0 };
+        let form = Form::new(width, precision);
+        let whole = if form.is_of_rows() { rows } else { 0 };
         Self {
             width,
-            precision,
+            form,
             at: room(),
             queries: room(),
             keys: room(),
             values: room(),
             beside: room(),
-            whole: vec![[0; SIDE / 2]; whole],
-            scales: vec![0.0; whole],
+            whole: [vec![WholeRow::ZERO; whole], vec![WholeRow::ZERO; whole]],
             scores: vec![0.0; room_for_scores(longest)],
         }
     }
 
-    /// Takes so many rows; what they hold is to be overwritten.
+    /// Takes so many rows; those that are there stay, others hold nothing of use yet.
     pub(super) fn resize(&mut self, rows: usize) {
         for part in [&mut self.at, &mut self.queries, &mut self.keys, &mut self.values, &mut self.beside] {
             part.resize(rows, [0.0; SIDE]);
         }
-        if self.precision == Precision::Int8 {
-            self.whole.resize(rows, [0; SIDE / 2]);
-            self.scales.resize(rows, 0.0);
+        if self.form.is_of_rows() {
+            for whole in &mut self.whole {
+                whole.resize(rows, WholeRow::ZERO);
+            }
         }
     }
 
@@ -71,8 +74,8 @@ impl Rows {
 
     /// Computes queries, keys and values.
     pub(super) fn project(&mut self, arena: &Arena, layer: &Layer) {
-        let Self { width, at, queries, keys, values, whole, scales, .. } = self;
-        let left = prepare(*width, self.precision, at, whole, scales);
+        let Self { width, form, at, queries, keys, values, whole: [whole, _], .. } = self;
+        let left = prepare((*width, *form), at, whole);
         for (right, out) in [(&layer.query, queries), (&layer.key, keys), (&layer.value, values)] {
             width.run(Multiply { left, right: right.matrix(arena), out, then: Then::Store });
         }
@@ -87,31 +90,27 @@ impl Rows {
 
     /// Does the rest of a layer, from what attention brought.
     pub(super) fn finish(&mut self, arena: &Arena, layer: &Layer) {
-        let Self { width, precision, at, beside, whole, scales, keys: inner, .. } = self;
-        let left = prepare(*width, *precision, beside, whole, scales);
+        let Self { width, form, at, beside, whole: [whole, inner_whole], keys: inner, .. } = self;
+        let kernels = (*width, *form);
+        let left = prepare(kernels, beside, whole);
         width.run(Multiply { left, right: layer.attended.matrix(arena), out: at, then: Then::Add });
         width.run(Normalise { rows: at, to: &layer.after_attention });
         // The middle is added to the rows part by part, so it starts from a copy of them.
         beside.copy_from_slice(at);
+        let left = prepare(kernels, beside, whole);
         for (up, down) in &layer.middle {
-            let left = prepare(*width, *precision, beside, whole, scales);
             width.run(Multiply { left, right: up.matrix(arena), out: inner, then: Then::StoreGelu });
-            let left = prepare(*width, *precision, inner, whole, scales);
+            let left = prepare(kernels, inner, inner_whole);
             width.run(Multiply { left, right: down.matrix(arena), out: at, then: Then::Add });
         }
         width.run(Normalise { rows: at, to: &layer.after_middle });
     }
 }
 
-fn prepare<'a>(
-    width: Width,
-    precision: Precision,
-    rows: &'a [Row],
-    whole: &'a mut [WholeRow],
-    scales: &'a mut [f32],
-) -> Left<'a> {
-    if precision == Precision::Int8 {
-        width.run(MakeWhole { rows, whole, scales });
+/// Brings rows into the form that weights want.
+fn prepare<'a>((width, form): (Width, Form), rows: &'a [Row], whole: &'a mut [WholeRow]) -> Left<'a> {
+    if form.is_of_rows() {
+        width.run(MakeWhole { form, rows, whole });
     }
-    Left { rows, whole, scales }
+    Left { rows, whole }
 }

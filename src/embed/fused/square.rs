@@ -11,8 +11,9 @@
 use strum::{Display, EnumString, VariantArray};
 
 use super::arena::{Arena, Place};
-use super::curves::ROUNDING;
 use super::lanes::{Kernel, Lanes, Width};
+use super::machine::{ByteProducts, HalfProducts};
+use super::whole::{Bytes, STRETCH, WholeRow};
 use super::{Row, SIDE};
 
 /// How weights are stored (`EMBEDDING_PRECISION`).
@@ -22,27 +23,53 @@ pub enum Precision {
     /// As they come.
     #[default]
     F32,
-    /// Rounded to 8 bits of mantissa; sums stay in 32 bits.
+    /// Weights, and rows where the machine multiplies such, rounded to 8 bits of mantissa; sums stay in 32 bits.
     Bf16,
-    /// A byte each with a scale per column, times rows of 16 bits with a scale per row: the sums are exact.
+    /// A byte each, of weights with a scale per column and of rows with one per row: the sums are exact.
     Int8,
 }
 
-/// 384 numbers of 16 bits, two in a lane.
-pub(super) type WholeRow = [i32; SIDE / 2];
+/// How rows and weights meet: what the precision wants, as the machine does it best.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Form {
+    /// Floats.
+    Floats,
+    /// Rows of floats, weights of 16-bit floats.
+    Halves,
+    /// 16-bit floats, two in a lane.
+    HalfPairs(HalfProducts),
+    /// Rows of 16-bit numbers and weights of bytes, two in a lane.
+    BytePairs,
+    /// Bytes, four in a lane; those of weights are 128 too great.
+    ByteQuads(ByteProducts),
+}
 
-/// Rows on the left of a product, in all the forms that a square may want.
+impl Form {
+    pub(super) fn new(width: Width, precision: Precision) -> Self {
+        match precision {
+            Precision::F32 => Self::Floats,
+            Precision::Bf16 => width.half_products().map_or(Self::Halves, Self::HalfPairs),
+            Precision::Int8 => width.byte_products().map_or(Self::BytePairs, Self::ByteQuads),
+        }
+    }
+
+    /// Says whether rows have to be brought into it.
+    pub(super) fn is_of_rows(self) -> bool {
+        !matches!(self, Self::Floats | Self::Halves)
+    }
+}
+
+/// Rows on the left of a product, in the forms that a square may want.
 #[derive(Clone, Copy)]
 pub(super) struct Left<'a> {
     pub(super) rows: &'a [Row],
-    /// The same in whole numbers with their scales, where the model is [`Precision::Int8`].
+    /// The same as [`MakeWhole`](super::whole::MakeWhole) brings them into a form, for those that need it.
     pub(super) whole: &'a [WholeRow],
-    pub(super) scales: &'a [f32],
 }
 
 /// A square, whose weights are in an [`Arena`].
 pub(super) struct Square {
-    precision: Precision,
+    form: Form,
     weights: Place,
     /// What a weight of 1 stands for in each column, where weights are whole numbers.
     scales: Row,
@@ -61,9 +88,17 @@ pub(super) enum Weights<'a> {
     F32(&'a [f32]),
     /// Two in a number: the low one is of the first half of a panel's columns.
     Bf16(&'a [u32]),
-    /// Two of a column beside each other, for an even depth and the next.
+    /// Two of a column in a lane, of an even depth and the next.
+    Bf16Pairs(HalfProducts, &'a [i32]),
+    /// Two of a column in a lane, one of each half of the depths.
     Int8 {
         weights: &'a [i8],
+        scales: &'a Row,
+    },
+    /// Four of a column in a lane, one of each quarter of the depths.
+    Int8Quads {
+        products: ByteProducts,
+        weights: &'a [i32],
         scales: &'a Row,
     },
 }
@@ -87,99 +122,98 @@ impl Square {
         weight: impl Fn(usize, usize) -> f32,
         bias: Row,
     ) -> Self {
-        let columns = width.columns();
+        let (form, columns) = (Form::new(width, precision), width.columns());
         let mut scales = [1.0; SIDE];
-        let place = match precision {
-            Precision::F32 => {
+        let weights = match form {
+            Form::Floats => {
                 let place = arena.take::<f32>(SIDE * SIDE);
-                for (panel, packed) in arena.get_mut(&place).chunks_exact_mut(columns * SIDE).enumerate() {
-                    for (depth, packed) in packed.chunks_exact_mut(columns).enumerate() {
-                        for (column, packed) in packed.iter_mut().enumerate() {
-                            *packed = weight(panel * columns + column, depth);
-                        }
-                    }
-                }
+                lay(arena.get_mut(&place), (columns, SIDE), weight);
                 place
             }
-            Precision::Bf16 => {
+            Form::Halves => {
                 let (place, half) = (arena.take::<u32>(SIDE * SIDE / 2), columns / 2);
-                for (panel, packed) in arena.get_mut(&place).chunks_exact_mut(half * SIDE).enumerate() {
-                    for (depth, packed) in packed.chunks_exact_mut(half).enumerate() {
-                        for (column, pair) in packed.iter_mut().enumerate() {
-                            let column = panel * columns + column;
-                            *pair = bf16(weight(column, depth)) | (bf16(weight(column + half, depth)) << 16);
-                        }
-                    }
-                }
+                lay(arena.get_mut(&place), (half, SIDE), |column, depth| {
+                    let column = column / half * columns + column % half;
+                    bf16(weight(column, depth)) | (bf16(weight(column + half, depth)) << 16)
+                });
                 place
             }
-            Precision::Int8 => {
+            Form::HalfPairs(_) => {
+                let place = arena.take::<u32>(SIDE * SIDE / 2);
+                lay(arena.get_mut(&place), (columns, SIDE / 2), |column, depth| {
+                    bf16(weight(column, 2 * depth)) | (bf16(weight(column, 2 * depth + 1)) << 16)
+                });
+                place
+            }
+            Form::BytePairs | Form::ByteQuads(_) => {
                 let place = arena.take::<i8>(SIDE * SIDE);
-                for (column, scale) in scales.iter_mut().enumerate() {
-                    let greatest =
-                        (0..SIDE).fold(0.0_f32, |greatest, depth| greatest.max(weight(column, depth).abs()));
-                    *scale = greatest.max(f32::MIN_POSITIVE) / f32::from(i8::MAX);
-                }
-                let inverse = scales.map(|scale| 1.0 / scale);
-                for (panel, packed) in arena.get_mut(&place).chunks_exact_mut(columns * SIDE).enumerate() {
-                    for (pair, packed) in packed.chunks_exact_mut(2 * columns).enumerate() {
-                        for (at, packed) in packed.iter_mut().enumerate() {
-                            let (column, depth) = (panel * columns + at / 2, 2 * pair + at % 2);
-                            // The low byte of the rounded number, which is at most 127 in size.
-                            *packed = (weight(column, depth) * inverse[column] + ROUNDING).to_bits() as i8;
-                        }
-                    }
-                }
+                let (parts, offset) = if matches!(form, Form::BytePairs) { (2, 0) } else { (4, 128) };
+                let packed = arena.get_mut::<u8>(&place);
+                width.run(PackBytes { weight, columns, parts, offset, packed, scales: &mut scales });
                 place
             }
         };
-        Self { precision, weights: place, scales, bias }
+        Self { form, weights, scales, bias }
     }
 
     /// Gives the square as kernels read it.
     pub(super) fn matrix<'a>(&'a self, arena: &'a Arena) -> Matrix<'a> {
-        let weights = match self.precision {
-            Precision::F32 => Weights::F32(arena.get(&self.weights)),
-            Precision::Bf16 => Weights::Bf16(arena.get(&self.weights)),
-            Precision::Int8 => Weights::Int8 { weights: arena.get(&self.weights), scales: &self.scales },
+        let (place, scales) = (&self.weights, &self.scales);
+        let weights = match self.form {
+            Form::Floats => Weights::F32(arena.get(place)),
+            Form::Halves => Weights::Bf16(arena.get(place)),
+            Form::HalfPairs(products) => Weights::Bf16Pairs(products, arena.get(place)),
+            Form::BytePairs => Weights::Int8 { weights: arena.get(place), scales },
+            Form::ByteQuads(products) => Weights::Int8Quads { products, weights: arena.get(place), scales },
         };
         Matrix { weights, bias: &self.bias }
     }
 }
 
-/// Rounds to the nearest number of 16 bits, ties to even.
-fn bf16(number: f32) -> u32 {
-    let bits = number.to_bits();
-    bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16
-}
-
-/// Makes whole numbers of rows: the greatest of each row becomes 32,767 in size.
-pub(super) struct MakeWhole<'a> {
-    pub(super) rows: &'a [Row],
-    pub(super) whole: &'a mut [WholeRow],
-    pub(super) scales: &'a mut [f32],
-}
-
-impl Kernel for MakeWhole<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Lanes, const VECTORS: usize>(self, _: S) {
-        for ((row, whole), scale) in self.rows.iter().zip(self.whole).zip(self.scales) {
-            let mut greatest = [0.0_f32; 16];
-            for numbers in row.as_chunks::<16>().0 {
-                for (greatest, number) in greatest.iter_mut().zip(numbers) {
-                    *greatest = if number.abs() > *greatest { number.abs() } else { *greatest };
-                }
-            }
-            let greatest = greatest.into_iter().fold(f32::MIN_POSITIVE, f32::max);
-            *scale = greatest / f32::from(i16::MAX);
-            let inverse = f32::from(i16::MAX) / greatest;
-            for (pair, [first, second]) in whole.iter_mut().zip(row.as_chunks::<2>().0) {
-                let first = (first * inverse + ROUNDING).to_bits();
-                let second = (second * inverse + ROUNDING).to_bits();
-                *pair = ((first & 0xffff) | (second << 16)).cast_signed();
+/// Lays numbers by panels of so many columns and depths, and in each by depth.
+fn lay<T>(packed: &mut [T], (columns, depths): (usize, usize), number: impl Fn(usize, usize) -> T) {
+    for (panel, packed) in packed.chunks_exact_mut(columns * depths).enumerate() {
+        for (depth, packed) in packed.chunks_exact_mut(columns).enumerate() {
+            for (column, packed) in packed.iter_mut().enumerate() {
+                *packed = number(panel * columns + column, depth);
             }
         }
     }
+}
+
+/// Packs turned columns in bytes, as many in a lane as there are parts of the depth.
+struct PackBytes<'a, F> {
+    weight: F,
+    columns: usize,
+    parts: usize,
+    /// What is added to each, so that none is below zero.
+    offset: i32,
+    packed: &'a mut [u8],
+    scales: &'a mut Row,
+}
+
+impl<F: Fn(usize, usize) -> f32> Kernel for PackBytes<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Lanes, const VECTORS: usize>(self, simd: S) {
+        let Self { weight, columns, parts, offset, packed, scales } = self;
+        for (column, scale) in scales.iter_mut().enumerate() {
+            let bytes = Bytes::of(simd, std::array::from_fn(|depth| weight(column, depth)));
+            *scale = bytes.scale / STRETCH;
+            let start = column / columns * columns * SIDE + column % columns * parts;
+            for (part, numbers) in bytes.numbers.chunks_exact(SIDE / parts).enumerate() {
+                for (depth, number) in numbers.iter().enumerate() {
+                    packed[start + depth * columns * parts + part] = (number + offset) as u8;
+                }
+            }
+        }
+    }
+}
+
+/// Rounds to the nearest number of 16 bits, ties to even.
+#[inline(always)]
+pub(super) fn bf16(number: f32) -> u32 {
+    let bits = number.to_bits();
+    bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16
 }

@@ -11,7 +11,7 @@
 use super::SIDE;
 use super::ahead::Ahead;
 use super::lanes::Lanes;
-use super::square::WholeRow;
+use super::whole::WholeRow;
 
 /// Sums of a tile.
 pub(super) type Sums<V, const ROWS: usize, const VECTORS: usize> = [[V; VECTORS]; ROWS];
@@ -82,7 +82,7 @@ pub(super) fn add_halves<S: Lanes, const ROWS: usize, const VECTORS: usize>(
 #[inline(always)]
 pub(super) fn add_whole<S: Lanes, const ROWS: usize, const VECTORS: usize>(
     simd: S,
-    left: &[WholeRow; ROWS],
+    rows: &[WholeRow; ROWS],
     right: &[S::BytePairs],
 ) -> Sums<S::i32s, ROWS, VECTORS> {
     let mut sums = [[simd.splat_i32s(0); VECTORS]; ROWS];
@@ -90,7 +90,7 @@ pub(super) fn add_whole<S: Lanes, const ROWS: usize, const VECTORS: usize>(
     for (right, depth) in right.iter().zip(0..SIDE / 2) {
         let right = right.map(|bytes| simd.widen(bytes));
         for row in 0..ROWS {
-            let pair = simd.splat_i32s(left[row][depth]);
+            let pair = simd.splat_i32s(rows[row].lanes[depth]);
             for vector in 0..VECTORS {
                 sums[row][vector] = simd.add_products(sums[row][vector], pair, right[vector]);
             }
