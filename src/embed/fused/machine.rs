@@ -19,75 +19,59 @@ type Proof = pulp::x86::V4;
 #[cfg(not(target_arch = "x86_64"))]
 type Proof = std::convert::Infallible;
 
-/// This machine adds up products of four bytes at a time (AVX-512 VNNI).
-#[derive(Debug, Clone, Copy)]
-pub(super) struct ByteProducts(Proof);
+/// Makes the proof that this machine has a feature, and what it is there for.
+macro_rules! products {
+    ($(#[$doc:meta])* $name:ident, $feature:tt, $sum:ty, $add:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy)]
+        pub(super) struct $name(Proof);
 
-/// This machine adds up products of two 16-bit floats at a time (AVX-512 BF16).
-#[derive(Debug, Clone, Copy)]
-pub(super) struct HalfProducts(Proof);
+        impl $name {
+            pub(super) fn try_new() -> Option<Self> {
+                #[cfg(target_arch = "x86_64")]
+                return if is_x86_feature_detected!($feature) { Proof::try_new().map(Self) } else { None };
+                #[cfg(not(target_arch = "x86_64"))]
+                return None;
+            }
 
-impl ByteProducts {
-    #[cfg(target_arch = "x86_64")]
-    pub(super) fn try_new() -> Option<Self> {
-        if is_x86_feature_detected!("avx512vnni") { Proof::try_new().map(Self) } else { None }
-    }
-
-    #[cfg(not(target_arch = "x86_64"))]
-    pub(super) fn try_new() -> Option<Self> {
-        None
-    }
-
-    /// Adds products of rows, signed, and weights, unsigned, four in a lane; sums are by row, then by vector.
-    ///
-    /// `lanes` gives a row's numbers by row and depth.
-    #[inline(always)]
-    pub(super) fn add<const ROWS: usize>(
-        self,
-        sums: &mut [i32x16],
-        lanes: impl Fn(usize, usize) -> i32,
-        weights: &[i32x16],
-        ahead: Ahead<'_, i32>,
-    ) {
-        #[cfg(target_arch = "x86_64")]
-        #[expect(unsafe_code, reason = "only on a machine with these instructions is there a `self`")]
-        unsafe {
-            x86::add_bytes::<ROWS>(sums, lanes, weights, ahead);
+            /// Adds products of rows and weights to sums, which are by row, then by vector.
+            ///
+            /// `lanes` gives a row's numbers by row and depth.
+            #[inline(always)]
+            pub(super) fn add<const ROWS: usize>(
+                self,
+                sums: &mut [$sum],
+                lanes: impl Fn(usize, usize) -> i32,
+                weights: &[i32x16],
+                ahead: Ahead<'_, i32>,
+            ) {
+                #[cfg(target_arch = "x86_64")]
+                #[expect(unsafe_code, reason = "only on a machine with these instructions is there a `self`")]
+                unsafe {
+                    x86::$add::<ROWS>(sums, lanes, weights, ahead);
+                }
+                #[cfg(not(target_arch = "x86_64"))]
+                let _ = (sums, lanes, weights, ahead);
+            }
         }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = (sums, lanes, weights, ahead);
-    }
+    };
 }
 
-impl HalfProducts {
-    #[cfg(target_arch = "x86_64")]
-    pub(super) fn try_new() -> Option<Self> {
-        if is_x86_feature_detected!("avx512bf16") { Proof::try_new().map(Self) } else { None }
-    }
-
-    #[cfg(not(target_arch = "x86_64"))]
-    pub(super) fn try_new() -> Option<Self> {
-        None
-    }
-
-    /// Adds products of rows and weights, two in a lane; see [`ByteProducts::add`].
-    #[inline(always)]
-    pub(super) fn add<const ROWS: usize>(
-        self,
-        sums: &mut [f32x16],
-        lanes: impl Fn(usize, usize) -> i32,
-        weights: &[i32x16],
-        ahead: Ahead<'_, i32>,
-    ) {
-        #[cfg(target_arch = "x86_64")]
-        #[expect(unsafe_code, reason = "only on a machine with these instructions is there a `self`")]
-        unsafe {
-            x86::add_halves::<ROWS>(sums, lanes, weights, ahead);
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = (sums, lanes, weights, ahead);
-    }
-}
+products!(
+    /// This machine adds up products of four bytes at a time, those of rows signed, those of weights not
+    /// (AVX-512 VNNI).
+    ByteProducts,
+    "avx512vnni",
+    i32x16,
+    add_bytes
+);
+products!(
+    /// This machine adds up products of two 16-bit floats at a time (AVX-512 BF16).
+    HalfProducts,
+    "avx512bf16",
+    f32x16,
+    add_halves
+);
 
 /// Asks for a line to be brought into the cache of the first level, or only of the second; does nothing
 /// where the processor cannot be asked.

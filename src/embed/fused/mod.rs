@@ -4,8 +4,8 @@
 //! Invariants: no `unsafe` but in [`machine`]; a row's numbers do not depend on the rows beside it; every width of
 //! vector runs the same source.
 //!
-//! What ran where: AVX-512 with products of bytes and of 16-bit floats, AVX2 and plain Rust, on AMD EPYCs with
-//! two cores; [`fastest`] tries every kernel before it lets a width be used.
+//! What ran where: AVX-512 with products of bytes and of 16-bit floats on AMD's Zen 4 and Intel's Sapphire Rapids, AVX2
+//! and plain Rust on AMD EPYCs; [`fastest`] tries every kernel before it lets a width be used.
 //!
 //! On the choice of `pulp`: it gives one safe source for AVX-512, AVX2 with FMA and plain Rust, picks
 //! among them at run time, and candle's `gemm` brings it anyway. Intrinsics by hand need the kernels
