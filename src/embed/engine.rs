@@ -13,8 +13,8 @@ use super::choice::EmbedderChoice;
 use super::fused::{Encoder, Precision, SIDE, Shape, Solo, Team, Width};
 use super::weights::Weights;
 
-/// From so many word pieces on two threads are faster than one, though the second has to wake up first.
-const FOR_TWO_THREADS: usize = 16;
+/// From so many word pieces on half of the work is worth giving away, and can be without changing a bit of the vector.
+const FOR_TWO_THREADS: usize = 24;
 
 /// A model that is loaded.
 pub(super) enum Engine {

@@ -11,7 +11,8 @@ const NUMBERS: usize = LINE / 4;
 pub(super) struct Ahead<'a, T> {
     lines: &'a [[T; NUMBERS]],
     at_once: usize,
-    /// One tile alone has no time for so many lines on the short way, which few can go at once.
+    /// Whether they come into the cache of the first level: few lines can be on that way at once, so where one tile asks
+    /// for all, they come into the second.
     is_near: bool,
 }
 

@@ -99,11 +99,17 @@ impl Solo {
         vectors.clear();
         for (start, pieces) in starts(sequences) {
             let rows = self.rows.at.get(start..start + pieces.len()).unwrap_or_default();
-            let mut vector = sum(rows);
-            to_length_1(&mut vector);
-            vectors.push(vector);
+            vectors.push(self.mean_of(rows));
         }
         Ok(())
+    }
+
+    /// Gives the vector of a sequence whose rows are done.
+    ///
+    /// They are added up by halves, as two threads would.
+    pub(super) fn mean_of(&self, rows: &[Row]) -> Row {
+        let (first, second) = rows.split_at(self.encoder.width.middle(rows.len()));
+        mean(sum(first), &sum(second))
     }
 
     /// Does what comes before the layers.
@@ -154,10 +160,14 @@ pub(super) fn sum(rows: &[Row]) -> Row {
     sum
 }
 
-/// Scales a vector to length 1, so the mean over the rows is as good as their sum.
-pub(super) fn to_length_1(vector: &mut Row) {
-    let length = vector.iter().map(|number| number * number).sum::<f32>().sqrt();
-    for number in vector {
+/// Gives the mean of the rows of two halves that were added up, at length 1: so their sum is as good.
+pub(super) fn mean(mut sum: Row, other: &Row) -> Row {
+    for (number, other) in sum.iter_mut().zip(other) {
+        *number += other;
+    }
+    let length = sum.iter().map(|number| number * number).sum::<f32>().sqrt();
+    for number in &mut sum {
         *number /= length;
     }
+    sum
 }

@@ -225,21 +225,26 @@ fn a_sequence_gets_the_same_bits_alone_and_among_others() {
 #[test]
 fn two_threads_give_what_one_gives_whenever_the_second_comes() {
     for width in Width::available() {
-        let encoder = small_model(width, Precision::Int8, 100);
-        let (mut solo, mut team) = (Solo::new(Arc::clone(&encoder)), Team::new(encoder).unwrap());
-        let mut one = Vec::new();
-        for len in [2, 3, 31, 32, 33, 64, 77, 100] {
-            let sequence: Vec<u32> = (0..len).map(|at| at * 11 % 40).collect();
-            solo.encode(&[&sequence], &mut one).unwrap();
-            // It has two layers: the second comes before either, never, or when it comes.
-            for first in [0, 1, 2, usize::MAX] {
-                let is_wanted =
-                    |layer: usize, is_here: bool| layer == first || (first == usize::MAX && is_here);
-                let two = team.encode_if(&mut solo, &sequence, is_wanted).unwrap();
-                let difference =
-                    one[0].iter().zip(two).map(|(one, two)| (one - two).abs()).fold(0.0, f32::max);
-                let allowed = if len < 32 { 1e-4 } else { 1e-6 };
-                assert!(difference < allowed, "{width} {len} {first}: {difference}");
+        for precision in [Precision::F32, Precision::Bf16, Precision::Int8] {
+            let encoder = small_model(width, precision, 100);
+            let (mut solo, mut team) = (Solo::new(Arc::clone(&encoder)), Team::new(encoder).unwrap());
+            let mut one = Vec::new();
+            for len in [2, 3, 24, 31, 32, 33, 64, 77, 100] {
+                let sequence: Vec<u32> = (0..len).map(|at| at * 11 % 40).collect();
+                solo.encode(&[&sequence], &mut one).unwrap();
+                // It has two layers: the second comes before either, never, or when it comes.
+                for first in [0, 1, 2, usize::MAX] {
+                    let is_wanted =
+                        |layer: usize, is_here: bool| layer == first || (first == usize::MAX && is_here);
+                    let two = team.encode_if(&mut solo, &sequence, is_wanted).unwrap();
+                    // Shorter ones cannot be cut where a vector ends.
+                    if len >= 24 {
+                        assert_eq!(one[0], two, "{width} {precision} {len} {first}");
+                    }
+                    let difference =
+                        one[0].iter().zip(two).map(|(one, two)| (one - two).abs()).fold(0.0, f32::max);
+                    assert!(difference < 2e-3, "{width} {precision} {len} {first}: {difference}");
+                }
             }
         }
     }

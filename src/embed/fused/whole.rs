@@ -78,7 +78,7 @@ impl Kernel for MakeWhole<'_> {
                     }
                     whole.scale = bytes.scale;
                     let sum = bytes.numbers.iter().fold(0_i32, |sum, number| sum.wrapping_add(*number));
-                    whole.start = -128 * sum;
+                    whole.start = sum.wrapping_mul(-128);
                 }
             }
         }
