@@ -20,9 +20,10 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Exit> {
     let stop = CancellationToken::new();
     let told = stop.clone();
     let listener = TaskTracker::new();
+    let told_to_stop = told_to_stop();
     listener.spawn(async move {
         tokio::select! {
-            () = told_to_stop() => {}
+            () = told_to_stop => {}
             () = orphaned() => tracing::warn!("whoever started this process is gone"),
         }
         told.cancel();
@@ -69,19 +70,23 @@ async fn orphaned() {
     std::future::pending().await
 }
 
+/// Hears from this call on whether the process is told to stop; what it gives ends then.
 #[cfg(unix)]
-pub(super) async fn told_to_stop() {
+pub(super) fn told_to_stop() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
+    let heard = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    async move {
+        match heard {
+            (Ok(mut terminate), Ok(mut interrupt)) => {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
             }
-        }
-        Err(error) => {
-            tracing::warn!(%error, "SIGTERM cannot be heard");
-            std::future::pending::<()>().await;
+            (Err(error), _) | (_, Err(error)) => {
+                tracing::warn!(%error, "signals cannot be heard");
+                std::future::pending::<()>().await;
+            }
         }
     }
 }

@@ -43,8 +43,9 @@ pub(super) async fn run(config: Config, bind: &str, arguments: &ServeArguments) 
     let stop = CancellationToken::new();
     let told = stop.clone();
     let signals = TaskTracker::new();
+    let told_to_stop = told_to_stop();
     signals.spawn(async move {
-        told_to_stop().await;
+        told_to_stop.await;
         told.cancel();
     });
     let fresh_prices = async {
