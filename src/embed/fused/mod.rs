@@ -16,6 +16,7 @@ mod ahead;
 mod arena;
 mod attention;
 mod check;
+mod cores;
 mod curves;
 mod encoder;
 mod lanes;

@@ -5,7 +5,7 @@
 //!
 //! The helper sleeps between calls, and a system may take milliseconds to let it run, or wake it on the core that the
 //! other thread is using. So the work begins without it; its half is given to it before whichever layer comes next
-//! once it is there, on a core of its own.
+//! once it is there, on a core of its own: one that wakes on the other thread's core moves away.
 //! Invariants: a thread that panics takes the other with it, instead of leaving it to wait; from 24 word pieces on a vector
 //! is the same to the bit, whenever the helper comes.
 
@@ -16,6 +16,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 
 use super::Row;
+use super::cores;
 use super::encoder::{Encoder, Solo, mean, sum};
 use super::lanes::Width;
 use super::memory::Memory;
@@ -57,8 +58,9 @@ struct Meeting {
     encoder: Arc<Encoder>,
     order: Mutex<Order>,
     changed: Condvar,
-    /// The call that the helper has come for, and the core it was on when it last looked.
+    /// The call that the helper has come for.
     here: AtomicU64,
+    /// The core that the other thread was on when it called.
     core: AtomicUsize,
     decision: AtomicU64,
     /// The rows that the helper is to go on with.
@@ -110,7 +112,7 @@ impl Team {
             order: Mutex::new(Order::Wait),
             changed: Condvar::new(),
             here: AtomicU64::new(0),
-            core: AtomicUsize::new(0),
+            core: AtomicUsize::new(usize::MAX),
             decision: AtomicU64::new(0),
             given: Mutex::new(Vec::with_capacity(half)),
             memories: [[memory(), memory()], [memory(), memory()]],
@@ -154,12 +156,13 @@ impl Team {
         self.calls += 1;
         let call = self.calls;
         let breaks = BreaksUnlessDone { meeting };
+        meeting.core.store(cores::current().unwrap_or(usize::MAX), Ordering::Relaxed);
         meeting.give(Order::Go(call));
         let begun = solo.begin(&[pieces]);
         let layers = if begun.is_ok() { meeting.encoder.layers.len() } else { 0 };
         let mut joined = None;
         for layer in 0..layers {
-            if joined.is_none() && is_wanted(layer, meeting.has_come(call)) {
+            if joined.is_none() && is_wanted(layer, meeting.here.load(Ordering::Acquire) == call) {
                 joined = Some(layer);
                 meeting.share(&mut solo.rows, Decision { call, layer: joined });
             }
@@ -204,12 +207,6 @@ impl Meeting {
         self.decision.store(decision.to_bits(), Ordering::Release);
     }
 
-    /// Says whether the helper has come for a call, and not onto this thread's core.
-    fn has_come(&self, call: u64) -> bool {
-        self.here.load(Ordering::Acquire) == call
-            && current_core().is_none_or(|core| core != self.core.load(Ordering::Relaxed))
-    }
-
     /// Lets the helper do nothing in a call, whether it has come for it or not.
     fn withdraw(&self, call: u64) {
         self.decision.store(Decision { call, layer: None }.to_bits(), Ordering::Release);
@@ -221,10 +218,13 @@ impl Meeting {
 
     /// Does the helper's part of a call, and gives the sum of its rows; `None` where it has none.
     fn help(&self, call: u64, rows: &mut Rows) -> Option<Row> {
+        let taken = self.core.load(Ordering::Relaxed);
+        if cores::current() == Some(taken) {
+            cores::leave(taken);
+        }
+        self.here.store(call, Ordering::Release);
         let mut decision = Decision { call: 0, layer: None };
         self.look_until(|| {
-            self.core.store(current_core().unwrap_or(0), Ordering::Relaxed);
-            self.here.store(call, Ordering::Release);
             decision = Decision::from_bits(self.decision.load(Ordering::Acquire));
             decision.call >= call
         });
@@ -304,14 +304,6 @@ impl Meeting {
             order = self.changed.wait(order).unwrap_or_else(PoisonError::into_inner);
         }
     }
-}
-
-/// Gives the core that this thread is on, where the system tells.
-fn current_core() -> Option<usize> {
-    #[cfg(target_os = "linux")]
-    return Some(rustix::thread::sched_getcpu());
-    #[cfg(not(target_os = "linux"))]
-    return None;
 }
 
 fn broken() -> io::Error {
