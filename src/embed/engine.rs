@@ -133,6 +133,7 @@ impl Fused {
     fn encode(&mut self, sequences: &[&[u32]]) -> std::io::Result<Vec<Vec<f32>>> {
         if let ([pieces], Some(team)) = (sequences, &mut self.team)
             && pieces.len() >= FOR_TWO_THREADS
+            && team.has_room()
         {
             return Ok(vec![team.encode(&mut self.solo, pieces)?.to_vec()]);
         }

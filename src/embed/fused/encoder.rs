@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::arena::Arena;
 use super::curves::Normalisation;
@@ -24,6 +25,24 @@ pub struct Encoder {
     /// All weights of the layers.
     pub(super) arena: Arena,
     pub(super) layers: Vec<Layer>,
+    /// Threads that encode alone at this moment.
+    pub(super) busy: AtomicUsize,
+}
+
+/// One more thread that encodes alone, until it is dropped.
+struct Busy<'a>(&'a AtomicUsize);
+
+impl<'a> Busy<'a> {
+    fn new(busy: &'a AtomicUsize) -> Self {
+        busy.fetch_add(1, Ordering::Relaxed);
+        Self(busy)
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl fmt::Debug for Encoder {
@@ -92,8 +111,10 @@ impl Solo {
     /// # Errors
     /// When a word's row cannot be read.
     pub fn encode(&mut self, sequences: &[&[u32]], vectors: &mut Vec<Row>) -> io::Result<()> {
+        let encoder = Arc::clone(&self.encoder);
+        let _busy = Busy::new(&encoder.busy);
         self.begin(sequences)?;
-        for layer in 0..self.encoder.layers.len() {
+        for layer in 0..encoder.layers.len() {
             self.layer(layer, sequences);
         }
         vectors.clear();

@@ -4,6 +4,7 @@
 //! 384 dimensions in heads of 32, and says of anything else why it does not fit.
 
 use std::f32::consts::LOG2_E;
+use std::sync::atomic::AtomicUsize;
 
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
@@ -69,7 +70,8 @@ impl Encoder {
         }
         let after_words = tensors.normalisation("embeddings.LayerNorm")?;
         tensors.file.check().map_err(unfit)?;
-        Ok(Self { width, precision, words: tensors.words()?, positions, after_words, arena, layers })
+        let (words, busy) = (tensors.words()?, AtomicUsize::new(0));
+        Ok(Self { width, precision, words, positions, after_words, arena, layers, busy })
     }
 }
 

@@ -44,6 +44,7 @@ const LOOKS: usize = 2_000;
 pub struct Team {
     meeting: Arc<Meeting>,
     calls: u64,
+    cores: usize,
     helper: Option<JoinHandle<()>>,
 }
 
@@ -131,7 +132,13 @@ impl Team {
                 std::mem::forget(breaks);
             }
         })?;
-        Ok(Self { meeting, calls: 0, helper: Some(helper) })
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        Ok(Self { meeting, calls: 0, cores, helper: Some(helper) })
+    }
+
+    /// Says whether there is a core for the helper beside this thread and those that encode alone.
+    pub fn has_room(&self) -> bool {
+        self.meeting.encoder.busy.load(Ordering::Relaxed) + 2 <= self.cores
     }
 
     /// Encodes one sequence of at least two word pieces, on `solo`'s thread and, once it is there, the helper.
