@@ -8,7 +8,7 @@
 use super::lanes::{Kernel, Lanes, Width};
 use super::lined::Lined;
 use super::machine::HalfProducts;
-use super::square::{Precision, bf16};
+use super::square::{Precision, half_pair};
 use super::{HEAD, HEADS, Row, SIDE};
 
 /// What rows of one sequence remember.
@@ -107,7 +107,7 @@ impl Pack<'_> {
             for (head, key) in row_or_zeros(self.keys, row).iter().enumerate() {
                 let start = head * of_head + row / columns * columns * (HEAD / 2) + row % columns;
                 for (at, [low, high]) in key.as_chunks::<2>().0.iter().enumerate() {
-                    keys[start + at * columns] = pair(*low, *high);
+                    keys[start + at * columns] = f32::from_bits(half_pair(*low, *high));
                 }
             }
         }
@@ -116,7 +116,7 @@ impl Pack<'_> {
             for (head, (low, high)) in low.iter().zip(high).enumerate() {
                 let start = head * of_head + row * (HEAD / 2);
                 for ((value, low), high) in values[start..start + HEAD].iter_mut().zip(low).zip(high) {
-                    *value = pair(*low, *high);
+                    *value = f32::from_bits(half_pair(*low, *high));
                 }
             }
         }
@@ -128,10 +128,4 @@ impl Pack<'_> {
 fn row_or_zeros(rows: &[Row], row: usize) -> &[[f32; HEAD]] {
     const ZEROS: &Row = &[0.0; SIDE];
     rows.get(row).unwrap_or(ZEROS).as_chunks().0
-}
-
-/// Makes a lane of two 16-bit floats.
-#[inline(always)]
-fn pair(low: f32, high: f32) -> f32 {
-    f32::from_bits(bf16(low) | (bf16(high) << 16))
 }

@@ -2,7 +2,7 @@
 //!
 //! It knows no tokenizer, no files but the word table's, and no queue; Candle stays the reference.
 //! Invariants: no `unsafe` but in [`machine`]; a row's numbers do not depend on the rows beside it; every width of
-//! vector runs the same source.
+//! vector runs the same source, but for products of few bits.
 //!
 //! What ran where: AVX-512 with products of bytes and of 16-bit floats on AMD's Zen 4 and Intel's Sapphire Rapids, AVX2
 //! and plain Rust on AMD EPYCs; [`fastest`] tries every kernel before it lets a width be used.

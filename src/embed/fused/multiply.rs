@@ -137,8 +137,7 @@ impl<const ROWS: usize> Kernel for Tile<'_, ROWS> {
             }
             Weights::Bf16Pairs(products, weights) => {
                 let Some(whole) = self.left.whole[start..].first_chunk::<ROWS>() else { return };
-                let (panel, next) = present_and_next(weights, column * SIDE / 2, SIDE * columns / 2);
-                let ahead = Ahead::share(next, of_tiles, SIDE / 2 / STEPS);
+                let (panel, ahead) = self.panel(weights, columns, SIDE / 2);
                 let mut sums = self.begin::<S, VECTORS>(simd);
                 let lanes = |row: usize, depth: usize| whole[row].lanes[depth];
                 products.add::<ROWS>(
@@ -157,8 +156,7 @@ impl<const ROWS: usize> Kernel for Tile<'_, ROWS> {
             }
             Weights::Int8Quads { products, weights, scales } => {
                 let Some(whole) = self.left.whole[start..].first_chunk::<ROWS>() else { return };
-                let (panel, next) = present_and_next(weights, column * SIDE / 4, SIDE * columns / 4);
-                let ahead = Ahead::share(next, of_tiles, SIDE / 4 / STEPS);
+                let (panel, ahead) = self.panel(weights, columns, SIDE / 4);
                 let mut sums = [[simd.splat_i32s(0); VECTORS]; ROWS];
                 for row in 0..ROWS {
                     sums[row] = [simd.splat_i32s(whole[row].start); VECTORS];
@@ -184,6 +182,13 @@ impl<const ROWS: usize> Kernel for Tile<'_, ROWS> {
 }
 
 impl<const ROWS: usize> Tile<'_, ROWS> {
+    /// Gives the weights of the tile, which have so many lanes a column, and a look at those that come next.
+    #[inline(always)]
+    fn panel<'w, T>(&self, weights: &'w [T], columns: usize, lanes: usize) -> (&'w [T], Ahead<'w, T>) {
+        let (panel, next) = present_and_next(weights, self.part.column * lanes, columns * lanes);
+        (panel, Ahead::share(next, self.part.of_tiles, lanes / STEPS))
+    }
+
     /// Gives what sums of whole numbers stand for, added to what the sums start from.
     #[inline(always)]
     fn scale<S: Lanes, const VECTORS: usize>(

@@ -134,14 +134,14 @@ impl Square {
                 let (place, half) = (arena.take::<u32>(SIDE * SIDE / 2), columns / 2);
                 lay(arena.get_mut(&place), (half, SIDE), |column, depth| {
                     let column = column / half * columns + column % half;
-                    bf16(weight(column, depth)) | (bf16(weight(column + half, depth)) << 16)
+                    half_pair(weight(column, depth), weight(column + half, depth))
                 });
                 place
             }
             Form::HalfPairs(_) => {
                 let place = arena.take::<u32>(SIDE * SIDE / 2);
                 lay(arena.get_mut(&place), (columns, SIDE / 2), |column, depth| {
-                    bf16(weight(column, 2 * depth)) | (bf16(weight(column, 2 * depth + 1)) << 16)
+                    half_pair(weight(column, 2 * depth), weight(column, 2 * depth + 1))
                 });
                 place
             }
@@ -216,4 +216,10 @@ impl<F: Fn(usize, usize) -> f32> Kernel for PackBytes<'_, F> {
 pub(super) fn bf16(number: f32) -> u32 {
     let bits = number.to_bits();
     bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16
+}
+
+/// Puts two 16-bit floats into a lane, the first in the low half.
+#[inline(always)]
+pub(super) fn half_pair(first: f32, second: f32) -> u32 {
+    bf16(first) | (bf16(second) << 16)
 }
