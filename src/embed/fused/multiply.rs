@@ -15,7 +15,7 @@ use super::curves::gelu;
 use super::lanes::{Kernel, Lanes};
 use super::square::{Left, Matrix, Weights};
 use super::tile::{STEPS, Sums, add_floats, add_halves, add_whole};
-use super::whole::WholeRow;
+use super::whole::{WholeRow, lanes_of};
 use super::{Row, SIDE};
 
 /// Weights of 32 bits are multiplied in two halves of the depth: a whole panel would leave no room in a
@@ -139,13 +139,8 @@ impl<const ROWS: usize> Kernel for Tile<'_, ROWS> {
                 let Some(whole) = self.left.whole[start..].first_chunk::<ROWS>() else { return };
                 let (panel, ahead) = self.panel(weights, columns, SIDE / 2);
                 let mut sums = self.begin::<S, VECTORS>(simd);
-                let lanes = |row: usize, depth: usize| whole[row].lanes[depth];
-                products.add::<ROWS>(
-                    cast_slice_mut(sums.as_flattened_mut()),
-                    lanes,
-                    cast_slice(panel),
-                    ahead,
-                );
+                let added = cast_slice_mut(sums.as_flattened_mut());
+                products.add::<ROWS>(added, lanes_of(whole), cast_slice(panel), ahead);
                 (sums, true)
             }
             Weights::Int8 { weights, scales } => {
@@ -161,13 +156,8 @@ impl<const ROWS: usize> Kernel for Tile<'_, ROWS> {
                 for row in 0..ROWS {
                     sums[row] = [simd.splat_i32s(whole[row].start); VECTORS];
                 }
-                let lanes = |row: usize, depth: usize| whole[row].lanes[depth];
-                products.add::<ROWS>(
-                    cast_slice_mut(sums.as_flattened_mut()),
-                    lanes,
-                    cast_slice(panel),
-                    ahead,
-                );
+                let added = cast_slice_mut(sums.as_flattened_mut());
+                products.add::<ROWS>(added, lanes_of(whole), cast_slice(panel), ahead);
                 (self.scale::<S, VECTORS>(simd, sums, whole, scales), true)
             }
         };

@@ -39,6 +39,12 @@ impl WholeRow {
     pub(super) const ZERO: Self = Self { lanes: [0; SIDE / 2], scale: 0.0, start: 0 };
 }
 
+/// Gives lanes by row and depth.
+#[inline(always)]
+pub(super) fn lanes_of<const ROWS: usize>(rows: &[WholeRow; ROWS]) -> impl Fn(usize, usize) -> i32 {
+    |row, depth| rows[row].lanes[depth]
+}
+
 /// Brings rows into a form.
 pub(super) struct MakeWhole<'a> {
     pub(super) form: Form,
